@@ -1,0 +1,41 @@
+"""tegum: a workbench for superposition. Rooms and their names load when first used (PEP 562); `import tegum` alone loads no torch."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tegum import dictionaries, draws, experiments, features, figures, geometry, parts, report, store, theory, toys
+    from tegum.features import SparseCodes
+    from tegum.toys import load, train
+
+__version__ = "0.1.0"
+__all__ = [
+    "SparseCodes",
+    "dictionaries",
+    "draws",
+    "experiments",
+    "features",
+    "figures",
+    "geometry",
+    "load",
+    "parts",
+    "report",
+    "store",
+    "theory",
+    "toys",
+    "train",
+]
+
+_HOMES = {"SparseCodes": "tegum.features", "train": "tegum.toys", "load": "tegum.toys"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in __all__:
+        return importlib.import_module(f"tegum.{name}")
+    raise AttributeError(f"module 'tegum' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
