@@ -1,0 +1,80 @@
+"""The random-number contract: published vectors, torch and numba bit for bit, and numbers that have the law they claim."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from tegum import draws
+
+# Random123 1.14, kat_vectors: philox4x32, 10 rounds: counter, key, answer
+PUBLISHED = [
+    ((0, 0, 0, 0), (0, 0), "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+    ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+    ((0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), (0xA4093822, 0x299F31D0), "d16cfe09 94fdcceb 5001e420 24126ea1"),
+]
+
+
+@pytest.mark.parametrize(("counter", "key", "answer"), PUBLISHED)
+def test_torch_philox_gives_the_published_vectors(counter, key, answer):
+    words = draws.philox4x32([torch.tensor(c) for c in counter], [torch.tensor(k) for k in key])
+    assert " ".join(f"{int(w):08x}" for w in words) == answer
+
+
+@pytest.mark.parametrize(("counter", "key", "answer"), PUBLISHED)
+def test_numba_philox_gives_the_published_vectors(counter, key, answer):
+    index, block, step, last = counter
+    words = draws.compiled()["words"](np.uint64(key[0] | key[1] << 32), last >> 24, last & 0xFFFFFF, step, block, index)
+    assert " ".join(f"{int(w):08x}" for w in words) == answer
+
+
+words32 = st.integers(0, 2**32 - 1)
+
+
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    stream=st.integers(0, 255),
+    instance=st.integers(0, 2**24 - 1),
+    step=words32,
+    block=words32,
+    index=words32,
+)
+def test_torch_and_numba_draw_the_same_words_and_numbers(seed, stream, instance, step, block, index):
+    ours = draws.words(seed, stream, instance, step, block, index)
+    fast = draws.compiled()
+    theirs = fast["words"](seed, stream, instance, step, block, index)
+    assert [int(w) for w in ours] == [int(w) for w in theirs]
+    u = draws.uniform52(ours[0], ours[1])
+    assert float(u) == fast["uniform52"](*theirs[:2])
+    assert float(draws.log(u)) == fast["log"](float(u))
+    assert float(draws.normal(draws.uniform32(ours[2]))) == fast["normal"](fast["uniform32"](theirs[2]))
+
+
+def test_the_logarithm_is_right_to_rounding():
+    u = np.concatenate([np.random.default_rng(0).random(100_000), 2.0 ** -np.arange(1.0, 53), 1 - 2.0 ** -np.arange(2.0, 53)])
+    ours = draws.log(torch.from_numpy(u)).numpy()
+    assert np.abs(ours - np.log(u)).max() < 2 * np.spacing(36.0)  # 36 = |ln 2^-52|, the largest answer
+    assert np.abs(ours / np.log(u) - 1).max() < 6 * 2.0**-52
+
+
+def test_the_normal_quantile_agrees_with_scipy_into_its_last_tail():
+    u = draws.uniform32(torch.cat([torch.arange(0, 2**32, 40_013), torch.tensor([0, 1, 2**32 - 1])]))
+    np.testing.assert_allclose(draws.normal(u).numpy(), special.ndtri(u.numpy()), rtol=1e-13, atol=1e-15)
+
+
+def test_uniform_ends_are_never_reached():
+    ends = torch.tensor([0, 2**32 - 1])
+    for u in (draws.uniform32(ends), draws.uniform52(ends, ends)):
+        assert 0 < float(u[0]) < float(u[1]) < 1
+
+
+def test_normals_have_the_normal_law_and_do_not_depend_on_company():
+    z = draws.normals(7, draws.DIRECTIONS, torch.arange(300), 200)
+    assert stats.kstest(z.flatten().numpy(), "norm").pvalue > 1e-4  # false alarm rate 1e-4
+    row_correlation = torch.corrcoef(z)[~torch.eye(300, dtype=torch.bool)]
+    assert float(row_correlation.abs().max()) < stats.norm.isf(0.5e-4 / 44_850) / math.sqrt(200)
+    assert draws.normals(7, draws.DIRECTIONS, torch.tensor([41]), 77).equal(z[41:42, :77])
