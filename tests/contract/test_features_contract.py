@@ -1,0 +1,105 @@
+"""What every distribution must do, over whatever is discovered: a new file is tested the day it appears."""
+
+import inspect
+import math
+
+import pytest
+import torch
+
+from tegum import parts
+from tegum.features._base import active, fill
+from tegum.features._events import draw
+
+SIZES = {"n_features": 12, "density": 0.3, "n_active": 4, "n_sets": 3, "exponent": 1.0}
+N = 40_000
+
+
+def example(distribution, values):
+    wanted = [p.name for p in inspect.signature(distribution).parameters.values() if p.default is p.empty]
+    missing = [name for name in wanted if name not in SIZES]
+    if missing:
+        pytest.fail(f"add an example value for {missing} of {distribution.__name__} to SIZES")
+    return distribution(values=values, **{name: SIZES[name] for name in wanted})
+
+
+cases = [
+    pytest.param(d, v, id=f"{name}-{v}")
+    for name, d in parts.discover("features").items()
+    for v in ("uniform", "binary", "signed", "gaussian")
+]
+
+
+@pytest.mark.parametrize(("distribution", "values"), cases)
+def test_numba_and_torch_draw_the_same_codes(distribution, values):
+    f = example(distribution, values)
+    seeds, instances = torch.tensor([3, 2**40 + 1, 7]), torch.tensor([0, 5, 2**24 - 1])
+    ours = active(f, 333, seeds, instances, 12, 100)
+    theirs = draw(f.buckets, f.n_features, f.values, 333, seeds, instances, 12, 100)
+    assert ours[0].equal(theirs[0])
+    assert ours[1].equal(theirs[1])
+    dense = torch.empty(3, 333, f.n_features, dtype=torch.float64)
+    fill(dense, f, seeds, instances, 12, 100)
+    scattered = torch.zeros_like(dense).view(-1)
+    scattered[theirs[0]] = theirs[1]
+    assert dense.view(-1).equal(scattered)
+
+
+@pytest.mark.parametrize(("distribution", "values"), cases)
+def test_a_sample_does_not_depend_on_its_company(distribution, values):
+    f = example(distribution, values)
+    whole = f.sample(200, seed=5, instance=2, step=9).dense()
+    assert f.sample(37, seed=5, instance=2, step=9, first_sample=101).dense().equal(whole[101:138])
+    assert not f.sample(200, seed=6, instance=2, step=9).dense().equal(whole)
+    assert not f.sample(200, seed=5, instance=3, step=9).dense().equal(whole)
+    assert not f.sample(200, seed=5, instance=2, step=10).dense().equal(whole)
+
+
+@pytest.mark.parametrize(("distribution", "values"), cases)
+def test_sampled_moments_are_the_stated_ones(distribution, values):
+    f = example(distribution, values)
+    z = f.sample(N, seed=11, dtype=torch.float64).dense()
+    # 5.5 standard errors at 12 + 78 figures: a false alarm once in 300,000 runs
+    se = (f.variance() / N).sqrt()
+    assert ((z.mean(0) - f.mean()).abs() <= 5.5 * se + 1e-12).all()
+    product = z[:, :, None] * z[:, None, :]
+    se = (product.var(0) / N).sqrt()
+    assert ((product.mean(0) - f.second_moments()).abs() <= 5.5 * se + 1e-3).all()
+    on = (z != 0).double()
+    assert ((on.mean(0) - f.marginal_density()).abs() <= 5.5 * (0.25 / N) ** 0.5).all()
+    assert abs(float(on.sum(1).mean()) - f.mean_active()) <= 5.5 * float(on.sum(1).std()) / N**0.5 + 1e-9
+    assert int(on.sum(1).max()) <= f.max_active
+
+
+@pytest.mark.parametrize("distribution", [pytest.param(d, id=n) for n, d in parts.discover("features").items()])
+def test_supports_are_sampled_as_often_as_they_are_listed_and_give_the_entropy(distribution):
+    f = example(distribution, "binary")
+    listed = dict(f.supports())
+    assert math.isclose(sum(listed.values()), 1, rel_tol=1e-12)
+    assert math.isclose(f.entropy_bits(), -sum(p * math.log2(p) for p in listed.values() if p > 0), rel_tol=1e-9)
+    weights = 2 ** torch.arange(f.n_features)
+    seen = torch.bincount(((f.sample(N, seed=1).dense() != 0) * weights).sum(1), minlength=2**f.n_features)
+    names = {sum(2**i for i in support): p for support, p in listed.items()}
+    assert set(seen.nonzero().flatten().tolist()) <= set(names)
+    expected = torch.zeros(2**f.n_features, dtype=torch.float64)
+    for at, p in names.items():
+        expected[at] = p * N
+    often = expected > 5
+    rest = torch.tensor([float(seen[~often].sum()), float(expected[~often].sum())], dtype=torch.float64)
+    chi2 = float(((seen - expected)[often] ** 2 / expected[often]).sum()) + (
+        float((rest[0] - rest[1]) ** 2 / rest[1]) if rest[1] > 0 else 0
+    )
+    degrees = int(often.sum())
+    assert chi2 < degrees + 6 * math.sqrt(2 * degrees) + 18  # six standard deviations of chi^2, and its skew
+
+
+@pytest.mark.parametrize("distribution", [pytest.param(d, id=n) for n, d in parts.discover("features").items()])
+@pytest.mark.parametrize(
+    ("field", "wrong"), [("n_features", 0), ("n_features", 2.5), ("values", "complex"), ("density", float("nan")), ("density", 1.5)]
+)
+def test_bad_fields_are_refused_by_name(distribution, field, wrong):
+    names = inspect.signature(distribution).parameters
+    if field not in names:
+        return
+    good = {name: SIZES[name] for name, p in names.items() if p.default is p.empty}
+    with pytest.raises(ValueError, match=field):
+        distribution(**{**good, field: wrong})
