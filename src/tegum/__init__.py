@@ -4,13 +4,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tegum import dictionaries, draws, experiments, features, figures, geometry, parts, report, store, theory, toys
+    from tegum import decoders, dictionaries, draws, experiments, features, figures, geometry, parts, report, store, theory, toys
+    from tegum.decoders import decode
     from tegum.features import SparseCodes
     from tegum.toys import load, train
 
 __version__ = "0.1.0"
 __all__ = [
     "SparseCodes",
+    "decode",
+    "decoders",
     "dictionaries",
     "draws",
     "experiments",
@@ -26,7 +29,7 @@ __all__ = [
     "train",
 ]
 
-_HOMES = {"SparseCodes": "tegum.features", "train": "tegum.toys", "load": "tegum.toys"}
+_HOMES = {"decode": "tegum.decoders", "SparseCodes": "tegum.features", "train": "tegum.toys", "load": "tegum.toys"}
 
 
 def __getattr__(name: str) -> Any:

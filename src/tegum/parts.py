@@ -26,6 +26,7 @@ from typing import Any
 ROOMS = {
     "features": ("tegum.features._base", "Distribution"),
     "dictionaries": ("tegum.dictionaries._base", "Dictionary"),
+    "decoders": ("tegum.decoders._base", "Decoder"),
     "models": ("tegum.toys.models._base", "Model"),
     "losses": ("tegum.toys.losses._base", "Loss"),
     "engines": ("tegum.toys.engines._base", "Engine"),
@@ -85,13 +86,17 @@ def find(room: str, name: str) -> Any:
     for part, target in _walk(room):
         if target is None and part.name == name:
             raise UnknownPart(f"{room.rstrip('s')} {name!r} is not available: {part.reason}")
-    raise UnknownPart(f"no {room.rstrip('s')} named {name!r}; {did_you_mean(name, [*parts, *(getattr(p, 'id', '') for p in parts.values())])}")
+    raise UnknownPart(
+        f"no {room.rstrip('s')} named {name!r}; {did_you_mean(name, [*parts, *(getattr(p, 'id', '') for p in parts.values())])}"
+    )
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
     """The end of an error line for a mistyped name."""
     known = [k for k in known if k]
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5) or difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5) or difflib.get_close_matches(
+        name.lower(), [k.lower() for k in known], n=1, cutoff=0.5
+    )
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
@@ -193,7 +198,9 @@ def _fingerprint() -> str:
     root = Path(__file__).parent
     seen = [(str(f), (s := f.stat()).st_size, s.st_mtime_ns) for f in sorted(root.rglob("*.py"))]
     places = sorted({str(Path(p).resolve()) for p in sys.path if p.endswith("-packages")})
-    installed = [(p, sorted(n for n in os.listdir(p) if n.endswith((".dist-info", ".egg-info")))) for p in places if Path(p).is_dir()]
+    installed = [
+        (p, sorted(n.name for n in Path(p).iterdir() if n.suffix in {".dist-info", ".egg-info"})) for p in places if Path(p).is_dir()
+    ]
     return hashlib.sha256(repr((sys.version, seen, installed)).encode()).hexdigest()
 
 

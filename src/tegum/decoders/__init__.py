@@ -1,0 +1,7 @@
+"""Decoders, x -> z: one algorithm a file, found by discovery; `decode` is the one door to all of them."""
+
+from tegum.decoders._base import Decoded, Decoder, Status, Values, decode
+from tegum.parts import lazy
+
+__all__ = ["Decoded", "Decoder", "Status", "Values", "decode"]
+__getattr__ = lazy("decoders", __name__)

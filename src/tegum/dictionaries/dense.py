@@ -1,0 +1,55 @@
+"""Dense: any table of directions is a dictionary: a toy model's W, an autoencoder's decoder, a word embedding."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tegum.dictionaries._base import Dictionary
+from tegum.features import SparseCodes
+from tegum.shapes import Float, Int
+
+
+class Dense(Dictionary):
+    """An (N, d) tensor or array whose rows are the directions. Floating dtypes are kept; integers become float32."""
+
+    def __init__(self, directions: Tensor | np.ndarray | Sequence[Sequence[float]]) -> None:
+        table = torch.as_tensor(directions)
+        if table.ndim != 2 or 0 in table.shape:
+            raise ValueError(f"directions have shape {tuple(table.shape)}; a dictionary is (features, dims), neither of them 0")
+        self.table = table if table.dtype.is_floating_point else table.to(torch.float32)
+        bad = ~torch.isfinite(self.table).all(dim=1)
+        if bad.any():
+            raise ValueError(
+                f"{int(bad.sum())} of {len(table)} directions are not finite; the first is that of feature {int(bad.nonzero()[0])}"
+            )
+        self.n_features, self.n_dims = self.table.shape
+        self.dtype, self.device = self.table.dtype, self.table.device
+
+    def directions(self, indices: Int[Tensor, " some"]) -> Float[Tensor, "some dims"]:
+        """The rows named."""
+        return self.table[indices]
+
+    def encode(self, z: SparseCodes) -> Float[Tensor, "batch dims"]:
+        """By one embedding-bag pass over what is active."""
+        indices, values = z.indices.to(self.device), z.values.to(self.device, self.dtype)
+        if indices.shape[1] == 0:
+            return torch.zeros(len(z), self.n_dims, dtype=self.dtype, device=self.device)
+        return torch.nn.functional.embedding_bag(indices.clamp(min=0), self.table, per_sample_weights=values, mode="sum")
+
+    def correlate(self, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch features"]:
+        """One matrix product."""
+        return x @ self.table.T
+
+    def dense(self) -> Float[Tensor, "features dims"]:
+        """The table itself."""
+        return self.table
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Dense":
+        """The same directions elsewhere, or of another dtype."""
+        return Dense(self.table.to(device=device, dtype=dtype))
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        return np.asarray(self.table.detach().cpu().numpy(), *args, **kwargs)

@@ -1,0 +1,33 @@
+"""Dense and gaussian dictionaries."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from tegum.dictionaries.dense import Dense
+from tegum.dictionaries.gaussian import gaussian
+
+
+def test_gaussian_entries_are_normal_with_variance_one_over_d():
+    D = gaussian(n_features=500, n_dims=200, seed=4, dtype=torch.float64)
+    assert stats.kstest(D.dense().flatten().numpy() * math.sqrt(200), "norm").pvalue > 1e-4
+
+
+def test_a_direction_depends_on_its_seed_and_its_feature_alone():
+    small, large = gaussian(10, 30, seed=1), gaussian(1000, 30, seed=1)
+    assert small.dense().equal(large.dense()[:10])
+    assert not gaussian(10, 30, seed=2).dense().equal(small.dense())
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(3), np.zeros((0, 3)), np.array([[1.0, np.nan]])])
+def test_what_is_no_table_of_directions_is_refused_with_its_shape(wrong):
+    with pytest.raises(ValueError, match="direction"):
+        Dense(wrong)
+
+
+def test_dense_keeps_its_dtype_and_takes_lists():
+    assert Dense([[1.0, 0.0], [0.0, 1.0]]).dtype == torch.float32
+    assert Dense(np.eye(2)).dtype == torch.float64
