@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tegum.store.cell import Cell, Row
     from tegum.store.claim import Claim
-    from tegum.store.database import CannotWrite
+    from tegum.store.disk import CannotWrite
     from tegum.store.experiment import Experiment
     from tegum.store.lab import Outcome, evaluate, rows_of, run_experiments
     from tegum.store.progress import Display, Progress
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tegum.store.storage import ClaimRecord, Failure, RunRecord, Store
 
 _HOMES = {
-    "CannotWrite": "database",
+    "CannotWrite": "disk",
     "Cell": "cell",
     "Claim": "claim",
     "ClaimRecord": "storage",

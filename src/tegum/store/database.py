@@ -1,0 +1,122 @@
+"""The tables, and the few statements that differ between databases: SQLAlchemy Core, SQLite by default, any URL that SQLAlchemy knows.
+
+SQLite runs in write-ahead mode: readers never wait, a killed writer leaves nothing half done, and a commit costs no fsync of its own (a
+power cut can lose the last commits, which are then computed again; it cannot corrupt). Every transaction here writes before it reads, so
+that two writers queue instead of failing.
+"""
+
+import sqlite3
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.dialects import postgresql, sqlite
+
+_BUSY_SECONDS = 60
+
+metadata = sa.MetaData()
+_Key = sa.String(64)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("setting", _Key, nullable=False, index=True),
+    sa.Column("experiment", sa.String(200), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("preset", sa.String(200), nullable=False),
+    sa.Column("params", sa.Text, nullable=False),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("finished", sa.Float),
+    sa.Column("process", sa.String(400), nullable=False),
+    sa.Column("provenance", sa.Text, nullable=False),
+)
+rows = sa.Table(
+    "rows",
+    metadata,
+    sa.Column("key", _Key, primary_key=True),
+    sa.Column("setting", _Key, nullable=False, index=True),
+    sa.Column("run", sa.String(32), nullable=False),
+    sa.Column("cell", sa.Text, nullable=False),
+    sa.Column("fields", sa.Text, nullable=False),
+    sa.Column("arrays", _Key),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("finished", sa.Float, nullable=False),
+)
+failures = sa.Table(
+    "failures",
+    metadata,
+    sa.Column("key", _Key, primary_key=True),
+    sa.Column("setting", _Key, nullable=False, index=True),
+    sa.Column("run", sa.String(32), nullable=False),
+    sa.Column("cell", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("traceback", sa.Text, nullable=False),
+    sa.Column("finished", sa.Float, nullable=False),
+)
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("setting", _Key, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("run", sa.String(32), nullable=False),
+    sa.Column("claim", sa.Text, nullable=False),
+    sa.Column("verdict", sa.String(20), nullable=False),
+    sa.Column("as_recorded", sa.Boolean, nullable=False),
+    sa.Column("judged", sa.Float, nullable=False),
+)
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("key", _Key, primary_key=True),
+    sa.Column("owner", sa.String(32), nullable=False, index=True),
+    sa.Column("process", sa.String(400), nullable=False),
+    sa.Column("expires", sa.Float, nullable=False),
+)
+
+
+def connect(url: str | sa.URL) -> sa.Engine:
+    """An engine for `url`; nothing is opened or created yet."""
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def insert_once(connection: sa.Connection, table: sa.Table, **values: Any) -> bool:
+    """Insert one line unless its primary key is there. True when it was inserted."""
+    name = connection.dialect.name
+    if name in ("sqlite", "postgresql"):
+        dialect = sqlite if name == "sqlite" else postgresql
+        return connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.insert(table).values(**values))
+    except exc.IntegrityError:
+        return False
+    return True
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    _enter_wal(cursor)
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()
+
+
+def _enter_wal(cursor: Any) -> None:
+    """Set write-ahead mode; SQLite does not wait by itself when another process sets it at the same moment."""
+    for pause in (0.01, 0.1, 0.5, 1.0, 5.0):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(pause)
+        else:
+            return
+    cursor.execute("PRAGMA journal_mode = WAL")
