@@ -1,0 +1,111 @@
+"""The look of every figure: the plotly template `tegum`, its colours and its scales.
+
+Colours are those of Okabe & Ito, *Color Universal Design* (2008), told apart under every common colour-vision deficiency; series
+also differ in dash and marker. Backgrounds are transparent and text is a grey that reads on white (4.5:1) and on near-black
+(4.3:1), so one figure serves light and dark pages; a page that knows its mode may sharpen the template's greys. The diverging scale
+fades to nothing at zero, the page showing through, and its ends, blue and vermilion, differ in hue and in lightness.
+"""
+
+from itertools import cycle
+from typing import Any
+
+import plotly.graph_objects as go
+import plotly.io as pio
+
+from tegum.figures._inputs import array
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+DASHES = ("dash", "dot", "dashdot", "longdash")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
+INK = "#767b82"
+MUTED = "#8d939b"
+MUTED_FILL = "rgba(141,147,155,0.35)"
+FAINT = "rgba(127,132,140,0.28)"
+
+# negative vermilion, positive blue, zero the page itself
+DIVERGING = (
+    (0.0, "rgba(190,74,0,1)"),
+    (0.25, "rgba(213,94,0,0.62)"),
+    (0.5, "rgba(128,128,128,0)"),
+    (0.75, "rgba(0,114,178,0.62)"),
+    (1.0, "rgba(0,96,165,1)"),
+)
+# from a feature with a dimension of its own (blue) to one that shares (orange); lightness rises throughout, and both ends show on any page
+SHARING = ((0.0, BLUE), (0.5, "#979a93"), (1.0, ORANGE))
+# how much something matters, for thin strokes: cividis ends in colours that vanish on one page or the other
+STRENGTH = ((0.0, "#a9b0b8"), (0.5, "#5a95bd"), (1.0, BLUE))
+SEQUENTIAL = "Cividis"
+
+_AXIS = {
+    "showline": True,
+    "linecolor": FAINT,
+    "gridcolor": FAINT,
+    "zerolinecolor": FAINT,
+    "zerolinewidth": 1,
+    "ticks": "outside",
+    "ticklen": 4,
+    "tickcolor": FAINT,
+    "automargin": True,
+    "title": {"standoff": 8},
+    "exponentformat": "power",
+    "minor": {"ticks": ""},
+}
+_SCENE_AXIS = {"gridcolor": FAINT, "linecolor": FAINT, "zerolinecolor": FAINT, "showbackground": False, "showspikes": False}
+COLORBAR = {"thickness": 10, "outlinewidth": 0, "ticklen": 3, "tickcolor": FAINT, "title": {"side": "right"}, "exponentformat": "power"}
+# a colour bar flush with the right edge, whatever the panels' width
+AT_RIGHT = {"xref": "container", "x": 0.995, "xanchor": "right"}
+
+TEMPLATE = go.layout.Template(
+    layout={
+        "colorway": SERIES,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {
+            "family": "ui-sans-serif, system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', sans-serif",
+            "size": 13,
+            "color": INK,
+        },
+        "margin": {"l": 56, "r": 16, "t": 28, "b": 48},
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "scene": {f"{axis}axis": _SCENE_AXIS for axis in "xyz"} | {"bgcolor": "rgba(0,0,0,0)"},
+        "coloraxis": {"colorbar": COLORBAR},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
+        "hoverlabel": {"font": {"size": 12}},
+        "bargap": 0.25,
+        "height": 400,
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED, "activecolor": BLUE},
+    },
+    data={"heatmap": [{"colorbar": COLORBAR}]},
+)
+pio.templates["tegum"] = TEMPLATE
+
+
+def finished(figure: go.Figure, caption: str, **layout: Any) -> go.Figure:
+    """`figure` under the template, with its caption. One that sets no width fills what it is given."""
+    return figure.update_layout(template="tegum", meta={"caption": caption}, **layout)
+
+
+def add_references(figure: go.Figure, curves: Any = None, levels: Any = None, marks: Any = None) -> None:
+    """Draw reference `curves` (name -> (x, y)), horizontal `levels` and vertical `marks` (name -> value) in dashes of the text's grey."""
+    for dash, (name, (x, y)) in zip(cycle(DASHES), (curves or {}).items()):
+        figure.add_scatter(x=array(x), y=array(y), name=name, mode="lines", line={"color": INK, "width": 1.8, "dash": dash})
+    line, words = {"color": INK, "width": 1.2, "dash": "dot"}, {"font": {"size": 11, "color": INK}, "padding": 3, "textangle": 0}
+    for name, value in (levels or {}).items():
+        figure.add_hline(
+            y=float(value), line=line, label={"text": name, "textposition": "end", "xanchor": "right", "yanchor": "bottom", **words}
+        )
+    for name, value in (marks or {}).items():
+        figure.add_vline(
+            x=float(value), line=line, label={"text": name, "textposition": "end", "xanchor": "left", "yanchor": "top", **words}
+        )
+
+
+def log_axis(values: Any) -> dict[str, Any]:
+    """A log axis for `values`: a label a decade, or at 1, 2 and 5 where decades are few; plain decimals while they stay short."""
+    found = array(values).astype(float)
+    positive = found[found > 0]
+    low, high = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 10.0)
+    short = low >= 1e-4 and high <= 1e5
+    return {"type": "log", "dtick": "D2" if high < 30 * low else 1, "exponentformat": "none" if short else "power"}
