@@ -93,8 +93,11 @@ def normal(u: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return torch.where(q.abs() <= 0.425, centre, torch.where(q < 0, -near, near))
 
 
-def normals(seed: int, stream: int, rows: Int[Tensor, " rows"], n: int, *, instance: int = 0, step: int = 0) -> Float[Tensor, "rows n"]:
-    """`n` standard normal numbers for each row id, float64: entry t of row r is word t % 4 of block r, index t // 4."""
+def normals(
+    seed: int | Tensor, stream: int, rows: Int[Tensor, " rows"], n: int, *, instance: int | Tensor = 0, step: int = 0
+) -> Float[Tensor, "rows n"]:
+    """`n` standard normal numbers a row, float64: entry t of row r is word t % 4 of block r, index t // 4. `seed` and `instance` may be (rows,)."""
+    seed, instance = (torch.as_tensor(v, device=rows.device).reshape(-1, 1) for v in (seed, instance))
     index = torch.arange(-(-n // 4), device=rows.device)
     four = torch.stack(words(seed, stream, instance, step, rows[:, None], index), dim=-1)
     return normal(uniform32(four.flatten(1)[:, :n]))

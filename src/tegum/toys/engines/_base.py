@@ -1,0 +1,76 @@
+"""Engine: what trains a plan. The plan is checked already; the engine owes the same samples and the same gradient as every other engine."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tegum.features import Distribution
+from tegum.shapes import Float, Int
+from tegum.toys.losses import Loss
+from tegum.toys.models import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """A training run, whole and checked: what `train` was asked for, an entry an instance where it may differ by instance."""
+
+    model: Model
+    features: tuple[Distribution, ...]  # one an instance
+    importance: Float[Tensor, "instances features"]
+    seeds: Int[Tensor, " instances"]
+    instance_ids: Int[Tensor, " instances"]
+    steps: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+    optimizer: str
+    schedule: str
+    loss: Loss
+    record: tuple[int, ...]  # steps after which W, b and loss are kept, ascending; 0 is before training
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def instances(self) -> int:
+        """How many networks train side by side."""
+        return len(self.features)
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What was recorded: at `steps` (T,), the batch `loss` (T, instances), `W` (T, instances, n, m) and `b` (T, instances, n)."""
+
+    steps: Int[Tensor, " times"]
+    loss: Float[Tensor, "times instances"]
+    W: Float[Tensor, "times instances features hidden"]
+    b: Float[Tensor, "times instances features"]
+
+    def feature_dimensionality(self) -> Float[Tensor, "times instances features"]:
+        """D_i of every feature at every recorded step."""
+        from tegum.geometry import feature_dimensionality
+
+        return feature_dimensionality(self.W)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What an engine returns: the parameters by name, the history, and how many steps were done (fewer than planned after Ctrl-C)."""
+
+    state: dict[str, Tensor]
+    history: History
+    steps_done: int
+
+
+class Engine(ABC):
+    """A way to train toy networks."""
+
+    @abstractmethod
+    def applies(self, plan: Plan) -> str:
+        """Why this engine can not train the plan; empty when it can."""
+
+    @abstractmethod
+    def train(self, plan: Plan, progress: Callable[[int], None]) -> Trained:
+        """Train; call `progress(steps done)` now and then. KeyboardInterrupt ends training early and returns what there is."""

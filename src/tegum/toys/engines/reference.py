@@ -1,0 +1,77 @@
+"""The reference engine: torch autograd, any model, any loss, any device. It is the oracle that faster engines are tested against."""
+
+import math
+from collections.abc import Callable
+from itertools import groupby
+
+import torch
+
+from tegum.features._base import fill
+from tegum.toys.engines._base import Engine, History, Plan, Trained
+
+_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda done: 1.0,  # noqa: ARG005
+    "linear": lambda done: 1.0 - done,
+    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
+}
+
+
+class Reference(Engine):
+    """All instances at once by batched products; their losses are summed, so each keeps its own gradient."""
+
+    def applies(self, plan: Plan) -> str:
+        """It trains anything."""
+        del plan
+        return ""
+
+    def train(self, plan: Plan, progress: Callable[[int], None]) -> Trained:
+        """One sampled batch an instance and step."""
+        module = plan.model.build(plan.instances, plan.seeds, first_instance=plan.instance_ids, device=plan.device, dtype=plan.dtype)
+        importance = plan.importance.to(plan.device, plan.dtype)
+        fused = {"fused": True} if plan.device.type in ("cpu", "cuda") else {}
+        optimizer = _OPTIMIZERS[plan.optimizer](module.parameters(), lr=plan.lr, weight_decay=plan.weight_decay, **fused)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: SCHEDULES[plan.schedule](step / plan.steps))
+        x = torch.empty(plan.instances, plan.batch_size, plan.model.n_features, device=plan.device, dtype=plan.dtype)
+        wanted, kept, done = set(plan.record), [], 0
+
+        def keep(loss: torch.Tensor) -> None:
+            kept.append((done, loss.detach().cpu().clone(), module.directions.detach().cpu().clone(), module.bias.detach().cpu().clone()))
+
+        try:
+            while done < plan.steps:
+                draw_batch(x, plan, done)
+                loss = plan.loss.per_sample(module(x), x, importance).mean(-1)
+                if done in wanted:
+                    keep(loss)
+                optimizer.zero_grad(set_to_none=True)
+                loss.sum().backward()
+                optimizer.step()
+                scheduler.step()
+                done += 1
+                progress(done)
+        except KeyboardInterrupt:
+            pass
+        if done in wanted or done < plan.steps:
+            draw_batch(x, plan, done)
+            with torch.no_grad():
+                keep(plan.loss.per_sample(module(x), x, importance).mean(-1))
+        return Trained({k: v.detach().cpu().clone() for k, v in module.state_dict().items()}, _history(kept, plan), done)
+
+
+def draw_batch(x: torch.Tensor, plan: Plan, step: int) -> None:
+    """Overwrite x (instances, batch, features) with the batch of `step`: neighbours of one distribution are drawn together."""
+    start = 0
+    for features, group in groupby(plan.features):
+        end = start + len(list(group))
+        fill(x[start:end], features, plan.seeds[start:end], plan.instance_ids[start:end], step)
+        start = end
+
+
+def _history(kept: list[tuple[int, torch.Tensor, torch.Tensor, torch.Tensor]], plan: Plan) -> History:
+    n, m = plan.model.n_features, plan.model.n_hidden
+    if not kept:
+        none = torch.empty(0, plan.instances, n, m, dtype=plan.dtype)
+        return History(torch.empty(0, dtype=torch.int64), none[..., 0, 0], none, none[..., 0])
+    steps, loss, W, b = zip(*kept, strict=True)
+    return History(torch.tensor(steps), torch.stack(loss), torch.stack(W), torch.stack(b))

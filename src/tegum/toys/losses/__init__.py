@@ -1,0 +1,7 @@
+"""Losses of toy networks: one a file, found by discovery."""
+
+from tegum.parts import lazy
+from tegum.toys.losses._base import Loss
+
+__all__ = ["Loss"]
+__getattr__ = lazy("losses", __name__)

@@ -1,0 +1,95 @@
+"""Model: a toy network as a frozen description; `.build(instances)` makes the torch module, all its instances side by side.
+
+Every parameter has a leading instances axis and every pass is one batched product, so a thousand models train in one call, and instance i gives
+what it would give alone.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tegum import draws
+from tegum.features._base import check_count
+from tegum.shapes import Float, Int
+
+
+class ToyModule(nn.Module):
+    """`instances` networks that take (instances, batch, features); a module of one instance takes (batch, features) too."""
+
+    instances: int
+
+    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """The output of every instance for its own batch."""
+        if x.ndim == 2:
+            if self.instances != 1:
+                raise ValueError(
+                    f"x has shape {tuple(x.shape)} but the module holds {self.instances} instances: give (instances, batch, features)"
+                )
+            return self.predict(x[None])[0]
+        return self.predict(x)
+
+    def predict(self, x: Float[Tensor, "instances batch features"]) -> Float[Tensor, "instances batch features"]:
+        """The network itself."""
+        raise NotImplementedError
+
+    @property
+    def directions(self) -> Float[Tensor, "instances features hidden"]:
+        """Row i is the direction of feature i in the hidden layer."""
+        raise NotImplementedError
+
+    @property
+    def bias(self) -> Float[Tensor, "instances features"]:
+        """The output bias."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(ABC):
+    """What a toy network is: its sizes, and how it is built. `loss` names the loss it is trained with unless another is asked for."""
+
+    n_features: int
+    n_hidden: int
+    loss: ClassVar[str] = "SquaredError"
+    exact: ClassVar[str | None] = None  # the name under which tegum.theory.expected_loss knows it
+
+    def __post_init__(self) -> None:
+        """Check the sizes once, here."""
+        check_count("n_features", self.n_features)
+        check_count("n_hidden", self.n_hidden)
+
+    @abstractmethod
+    def empty(self, instances: int) -> ToyModule:
+        """The module with its parameters' shapes, not yet drawn."""
+
+    def build(
+        self,
+        instances: int = 1,
+        seed: int | Int[Tensor, " instances"] = 0,
+        *,
+        first_instance: int | Int[Tensor, " instances"] = 0,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> ToyModule:
+        """A torch.nn.Module: weights Xavier-normal for each instance (std sqrt(2 / (fan in + fan out))), biases 0.
+
+        The notebook of Elhage et al. calls xavier_normal_ on the whole (instances, n, m) tensor, which makes the scale depend on how many
+        instances stand in it; here an instance starts as it would alone.
+        """
+        check_count("instances", instances)
+        ids = torch.as_tensor(first_instance, device=device).reshape(-1)
+        ids = ids + torch.arange(instances, device=device) if len(ids) == 1 else ids
+        seeds = torch.as_tensor(seed, device=device).expand(instances)
+        module = self.empty(instances).to(device=device, dtype=dtype)
+        with torch.no_grad():
+            for number, parameter in enumerate(module.parameters()):
+                if parameter.ndim < 3:
+                    parameter.zero_()
+                    continue
+                fan_out, fan_in = parameter.shape[-2:]
+                z = draws.normals(seeds, draws.WEIGHTS, torch.zeros_like(ids), fan_in * fan_out, instance=ids, step=number)
+                parameter.copy_(z.reshape(parameter.shape) * math.sqrt(2 / (fan_in + fan_out)))
+        return module
