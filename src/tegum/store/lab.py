@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tegum.store.cell import Cell, canonical
 from tegum.store.claim import Claim
-from tegum.store.disk import cannot_write
+from tegum.store.disk import cannot_write, writing
 from tegum.store.experiment import Experiment, address, cell_keys, params_dict, setting_key
 from tegum.store.leases import Leases
 from tegum.store.pool import Crashed, NotStarted, Pool
@@ -122,9 +122,10 @@ def run_experiments(
             raise ValueError(f"{plan.experiment.name} is asked for twice at the same parameters: {plan.params!r}")
     if not plans:
         return []
-    store.create()
-    with Leases(store.engine) as leases:
-        return _Lab(store, leases, plans, progress or (lambda _: None)).run(jobs)
+    with writing(str(store.folder)):
+        store.create()
+        with Leases(store.engine) as leases:
+            return _Lab(store, leases, plans, progress or (lambda _: None)).run(jobs)
 
 
 def rows_of(store: Store, experiment: Experiment | type[Experiment], params: Any) -> Rows:
@@ -192,7 +193,7 @@ class _Lab:
         asked = time.monotonic()
         while pending or elsewhere or pool.busy:
             if self._leases.error is not None:
-                raise cannot_write(str(self._store.folder), str(self._leases.error)) from self._leases.error
+                raise self._leases.error
             if elsewhere and not pending and time.monotonic() - asked >= _POLL_SECONDS:
                 pending, elsewhere, asked = elsewhere, deque(), time.monotonic()
             while pool.idle and pending:

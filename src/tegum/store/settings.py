@@ -63,6 +63,8 @@ def _choices(name: str, text: str, *, several: bool) -> list[Any]:
             return [json.loads(text)]
         except json.JSONDecodeError as error:
             raise ValueError(f"{name} = {text!r} is not JSON: {error.msg} at character {error.pos + 1}") from None
+    if text == "null":
+        return [None]
     pieces = [_value(piece.strip()) for piece in text.split(",")]
     if "" in pieces:
         raise ValueError(f"{name} = {text!r} has an empty value in its list")

@@ -18,7 +18,6 @@ from tegum.store import database as db
 from tegum.store.arrays import Arrays, Spoiled
 from tegum.store.cell import Cell, Row, canonical
 from tegum.store.claim import Claim
-from tegum.store.disk import writing
 from tegum.store.leases import end_lease, is_dead, this_process
 
 
@@ -121,13 +120,12 @@ class Store:
 
     def create(self) -> None:
         """Make the folder and the tables where they are missing."""
-        with writing(str(self.folder)):
-            self.arrays.folder.mkdir(parents=True, exist_ok=True)
-            self.arrays.sweep()
-            if not self.exists:
-                with self.engine.begin() as connection:
-                    for statement in _create_all():
-                        connection.execute(statement)
+        self.arrays.folder.mkdir(parents=True, exist_ok=True)
+        self.arrays.sweep()
+        if not self.exists:
+            with self.engine.begin() as connection:
+                for statement in _create_all():
+                    connection.execute(statement)
 
     def close(self) -> None:
         """Close the connections; the store opens them again when used."""
@@ -136,13 +134,13 @@ class Store:
     def begin(self, line: dict[str, Any]) -> str:
         """Record the start of a run (the columns of `runs` that its caller knows) and return its id."""
         run = uuid.uuid4().hex
-        with writing(str(self.folder)), self.engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(sa.insert(db.runs).values(id=run, process=this_process(), started=time.time(), **line))
         return run
 
     def finish(self, run: str, setting: str, claims: Iterable[Claim] | None) -> None:
         """Record the end of a run with the claims judged in it, which replace earlier ones; None leaves earlier ones as they are."""
-        with writing(str(self.folder)), self.engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(sa.update(db.runs).where(db.runs.c.id == run).values(finished=time.time()))
             if claims is None:
                 return
@@ -153,7 +151,7 @@ class Store:
 
     def add_row(self, line: dict[str, Any], owner: str) -> bool:
         """Commit a finished cell (the columns of `rows`) and end its lease. False when its row was already there."""
-        with writing(str(self.folder)), self.engine.begin() as connection:
+        with self.engine.begin() as connection:
             new = db.insert_once(connection, db.rows, finished=time.time(), **line)
             connection.execute(sa.delete(db.failures).where(db.failures.c.key == line["key"]))
             end_lease(connection, line["key"], owner)
@@ -161,7 +159,7 @@ class Store:
 
     def add_failure(self, line: dict[str, Any], owner: str) -> None:
         """Commit a cell that failed (the columns of `failures`) in place of an earlier failure, and end its lease."""
-        with writing(str(self.folder)), self.engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(sa.delete(db.failures).where(db.failures.c.key == line["key"]))
             db.insert_once(connection, db.failures, finished=time.time(), **line)
             end_lease(connection, line["key"], owner)
@@ -171,7 +169,7 @@ class Store:
         lines = self._select(sa.select(db.rows.c.key, db.rows.c.arrays).where(db.rows.c.setting == setting, db.rows.c.arrays.is_not(None)))
         spoiled = [line.key for line in lines if not self.arrays.intact(line.arrays)]
         if spoiled:
-            with writing(str(self.folder)), self.engine.begin() as connection:
+            with self.engine.begin() as connection:
                 for key in spoiled:
                     connection.execute(sa.delete(db.rows).where(db.rows.c.key == key))
         return len(spoiled)

@@ -1,0 +1,197 @@
+"""The lab with real worker processes: what is run, what is reused, what is told."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from store_laboratory import Careless, Malformed, Moody, Walks
+
+from tegum.store import Claim, Store, evaluate, rows_of, run_experiments
+
+SMALL = Walks.Params(walks=3, steps=(5, 20), milliseconds=0)
+
+
+class Second(Walks):
+    """The walks after a change of their code."""
+
+    name = "walks"
+    version = 2
+
+
+class Repeats(Walks):
+    """Walks that claim one thing twice."""
+
+    def claims(self, rows):
+        return [Claim("walks have legs", 1, expected=1)] * 2
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A store in which the small walks are done, and their outcome."""
+    store = Store(tmp_path_factory.mktemp("done") / "runs")
+    events = []
+    outcome = run_experiments([(Walks, SMALL, "quick")], store, jobs=2, progress=events.append)[0]
+    return store, outcome, events
+
+
+@pytest.fixture
+def copy(done, tmp_path):
+    """The same store, to be changed."""
+    shutil.copytree(done[0].folder, tmp_path / "runs")
+    return Store(tmp_path / "runs")
+
+
+def test_rows_come_back_in_the_order_of_the_cells_with_nothing_lost(done):
+    store, outcome, _ = done
+    assert outcome.ok
+    assert [row.cell for row in outcome.rows] == Walks().cells(SMALL)
+    assert all(row == Walks().run(row.cell, SMALL).of(row.cell) for row in outcome.rows)
+    assert rows_of(store, Walks, SMALL) == outcome.rows
+    assert outcome.rows.params == SMALL
+    assert "6 rows, 0 errors" in repr(outcome)
+    assert "<table" in outcome._repr_html_()
+    assert len(outcome.to_dataframe()) == 6
+
+
+def test_finished_cells_are_not_run_again(copy):
+    events = []
+    (outcome,) = run_experiments([(Walks, SMALL, "quick")], copy, jobs=1, progress=events.append)
+    assert outcome.ok
+    assert [(event.from_cache, event.done, event.rate) for event in events] == [(6, 6, None)]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "params"), [(Second, SMALL), (Walks, SMALL.model_copy(update={"seed": 1}))], ids=["version", "parameters"]
+)
+def test_another_version_or_other_parameters_reuse_nothing(done, experiment, params):
+    assert len(rows_of(done[0], experiment, params)) == 0
+
+
+def test_progress_counts_up_to_the_total(done):
+    events = done[2]
+    assert [event.done for event in events] == list(range(7))
+    assert {event.total for event in events} == {6}
+    assert events[-1].finished
+    assert events[-1].rate > 0
+    assert events[-1].eta == 0
+
+
+def test_the_store_tells_of_its_runs_and_claims(done):
+    store, outcome, _ = done
+    (run,) = store.runs()
+    assert (run.experiment, run.version, run.preset, run.done, run.failed, run.total, run.state) == (
+        "walks",
+        1,
+        "quick",
+        6,
+        0,
+        6,
+        "finished",
+    )
+    assert run.id == outcome.run_id
+    assert Walks.Params.model_validate(run.params) == SMALL
+    assert run.versions["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert run.provenance["machine"]["cpus"] >= 1
+    assert run.provenance["seed"] == 0
+    assert 0 < run.seconds < run.elapsed * 2 + 1
+    assert [record.claim for record in store.claims()] == list(outcome.claims) == list(evaluate(Walks, outcome.rows))
+    assert store.claims()[0].experiment == "walks"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-8]), lambda path: _flip(path)],
+    ids=["missing", "cut", "altered"],
+)
+def test_an_array_file_that_was_spoiled_is_found_and_redone(copy, done, spoil):
+    file = sorted((copy.folder / "arrays").glob("??/*.safetensors"))[2]
+    spoil(file)
+    assert len(rows_of(copy, Walks, SMALL)) == 5
+    events = []
+    (outcome,) = run_experiments([(Walks, SMALL, "quick")], copy, jobs=1, progress=events.append)
+    assert outcome.rows == done[1].rows
+    assert (events[0].from_cache, events[-1].done) == (5, 6)
+
+
+def _flip(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_cell_that_fails_is_a_value_with_its_reason_and_is_tried_again_next_time(tmp_path, capfd):
+    moods = ("good", "raises", "exits", "returns a list", "holds a function", "prints")
+    params = Moody.Params(folder=str(tmp_path), moods=moods)
+    store = Store(tmp_path / "runs")
+    moody, careless = run_experiments([(Moody, params, "quick"), (Careless, SMALL.model_copy(), "quick")], store, jobs=2)
+    assert [row.mood for row in moody.rows] == ["good", "prints"]
+    assert [row.threads for row in moody.rows] == ["1", "1"]
+    assert [error.message for error in moody.errors] == [
+        "ArithmeticError: two and two make five",
+        "SystemExit: 3",
+        "TypeError: Moody.run returned a list, not a Row",
+        "ValueError: row field 'function' must be a scalar, a list of scalars or a numeric array, but it is of type builtin_function_or_method",
+    ]
+    assert "two and two make five" in moody.errors[0].traceback
+    assert "store_laboratory.py" in moody.errors[0].traceback
+    assert capfd.readouterr().out == ""  # what a cell prints is not a result
+    assert [(error.cell, error.kind) for error in careless.errors] == [(None, "claims")]
+    assert "no field 'colour'" in careless.errors[0].message
+    assert (len(careless.rows), careless.ok) == (6, False)
+    assert {run.experiment: (run.done, run.failed) for run in store.runs()} == {"moody": (2, 4), "careless": (6, 0)}
+
+    (tmp_path / "calm").touch()
+    (again,) = run_experiments([(Moody, params, "quick")], store, jobs=2)
+    assert again.ok
+    assert len((tmp_path / "good was run").read_text()) == 1
+    assert len((tmp_path / "raises was run").read_text()) == 2
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ((Malformed, Malformed.Params(), "quick"), "has no cells"),
+        ((Malformed, Malformed.Params(walks=(1, 2, 1)), "quick"), r"the cell \(walk=1\) twice"),
+        ((Walks, Moody.Params(), "quick"), r"walks takes Walks\.Params, not Moody\.Params"),
+        ((print, SMALL, "quick"), "not an experiment"),
+    ],
+)
+def test_a_request_that_is_none_is_refused_and_nothing_is_written(tmp_path, request_, said):
+    with pytest.raises((ValueError, TypeError), match=said):
+        run_experiments([(Walks, SMALL, "quick"), request_], Store(tmp_path / "runs"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_bad_requests_write_nothing(tmp_path):
+    store = Store(tmp_path / "runs")
+    with pytest.raises(ValueError, match="asked for twice"):
+        run_experiments([(Walks, SMALL, "quick"), (Walks(), SMALL, "other")], store)
+    with pytest.raises(ValueError, match="jobs is 0"):
+        run_experiments([(Walks, SMALL, "quick")], store, jobs=0)
+    assert run_experiments([], store) == []
+    assert (store.runs(), store.claims(), store.exists) == ([], [], False)
+    assert len(rows_of(store, Walks, SMALL).missing) == 6
+    assert not list(tmp_path.iterdir())
+
+
+def test_claims_need_every_row_and_say_each_thing_once(done):
+    with pytest.raises(ValueError, match="6 of 6 cells have no row"):
+        evaluate(Walks, rows_of(done[0], Second, SMALL))
+
+    with pytest.raises(ValueError, match="claims twice: walks have legs"):
+        evaluate(Repeats, done[1].rows)
+
+
+def test_a_store_is_a_folder_or_a_url(tmp_path):
+    assert Store(f"sqlite:///{tmp_path}/lab.db").folder == tmp_path
+    with pytest.raises(ValueError, match="needs a folder"):
+        Store("sqlite://")
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="is a file"):
+        Store(tmp_path / "file")
+
+
+def test_the_room_loads_no_torch_and_no_pandas():
+    code = "import sys, tegum.store as s; [getattr(s, n) for n in s.__all__]; print([m for m in ('torch', 'pandas', 'plotly', 'rich') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
