@@ -1,0 +1,37 @@
+"""Options that several commands share, and the two doors to a store: one that may make it, one that only reads it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tegum.cli.errors import BadInput, one_line
+
+if TYPE_CHECKING:
+    from tegum.store import Store
+
+Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
+StorePlace = Annotated[str, typer.Option("--store", metavar="DIR|URL", help="Where results are kept: a folder, or an SQLAlchemy URL.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Worker processes; 0 is one a processor.")]
+Preset = Annotated[str, typer.Option("--preset", help="A named set of parameters; every experiment has quick and paper.")]
+
+
+def open_store(place: str) -> "Store":
+    """The store at `place`; nothing is created before something is written to it."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from tegum.store import Store
+
+    try:
+        store = Store(place)
+        store.exists  # noqa: B018 - asks the database, so that one that cannot be opened is told now
+    except (ValueError, OSError, ImportError, SQLAlchemyError) as error:
+        raise BadInput(f"cannot open the store at {place!r}: {one_line(getattr(error, 'orig', None) or error)}") from error
+    return store
+
+
+def existing_store(place: str) -> "Store":
+    """The store at `place`, to be read. Raises BadInput when nothing was ever written there."""
+    store = open_store(place)
+    if not store.exists:
+        raise BadInput(f"there is no store at {place!r} yet: `tegum run NAME` or `tegum reproduce` makes one")
+    return store
