@@ -1,0 +1,158 @@
+"""Discovery: a file in a room is a part of it, with no other edit; what cannot be had is listed with its reason."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from tegum import parts
+
+BASE = "from abc import ABC, abstractmethod\n\nclass Fruit(ABC):\n    @abstractmethod\n    def juice(self): ...\n"
+APPLE = '"""A red fruit."""\nfrom {package}._base import Fruit\n\nclass Apple(Fruit):\n    def juice(self): return 1\n'
+
+
+@pytest.fixture
+def room(tmp_path, monkeypatch):
+    """A room of its own, `fruits`, with one part; the package's folder."""
+    package = "scratch_fruits"
+    folder = tmp_path / "path" / package
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "_base.py").write_text(BASE)
+    (folder / "apple.py").write_text(APPLE.format(package=package))
+    monkeypatch.syspath_prepend(str(folder.parent))
+    monkeypatch.setattr(parts, "ROOMS", {"fruits": (f"{package}._base", "Fruit")})
+    monkeypatch.setattr(parts, "_PACKAGES", {"fruits": package})
+    monkeypatch.setattr(parts, "__file__", str(folder / "parts.py"))  # what the cache's fingerprint is taken of
+    monkeypatch.setenv("TEGUM_CACHE_DIR", str(tmp_path / "cache"))
+    forget()
+    yield folder
+    forget()
+    for name in [name for name in sys.modules if name.startswith(("scratch_fruits", "elsewhere"))]:
+        del sys.modules[name]
+
+
+def forget() -> None:
+    """As a new process would."""
+    importlib.invalidate_caches()
+    parts.discover.cache_clear()
+    parts._walk.cache_clear()
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    forget()
+
+
+def fruit(name: str) -> str:
+    return f"from scratch_fruits._base import Fruit\n\nclass {name}(Fruit):\n    def juice(self): return 2\n"
+
+
+def test_a_file_added_to_a_room_is_a_part_of_it(room):
+    assert list(parts.discover("fruits")) == ["Apple"]
+    write(room, "pear.py", fruit("Pear"))
+    assert list(parts.discover("fruits")) == ["Apple", "Pear"]
+    assert parts.find("fruits", "Pear")().juice() == 2
+
+
+def test_folders_of_a_room_are_walked(room):
+    write(room, "citrus/__init__.py", "")
+    write(room, "citrus/lemon.py", fruit("Lemon"))
+    assert "Lemon" in parts.discover("fruits")
+
+
+def test_files_and_classes_that_begin_with_an_underscore_are_no_parts(room):
+    write(room, "_plum.py", fruit("Plum"))
+    write(room, "_stone/__init__.py", "")
+    write(room, "_stone/peach.py", fruit("Peach"))
+    write(room, "kiwi.py", fruit("_Kiwi"))
+    assert list(parts.discover("fruits")) == ["Apple"]
+
+
+def test_abstract_classes_and_imported_ones_are_no_parts(room):
+    write(room, "berries.py", "from scratch_fruits._base import Fruit\nfrom scratch_fruits.apple import Apple\n\nclass Berry(Fruit): ...\n")
+    assert list(parts.discover("fruits")) == ["Apple"]
+
+
+def test_a_function_that_says_it_returns_the_rooms_base_is_a_part(room):
+    write(room, "mix.py", "from scratch_fruits._base import Fruit\n\ndef mix(n: int) -> Fruit: ...\n\ndef weigh(n: int) -> float: ...\n")
+    assert list(parts.discover("fruits")) == ["Apple", "mix"]
+
+
+def test_two_parts_of_one_name_are_an_error_that_names_both_files(room):
+    write(room, "other.py", fruit("Apple"))
+    with pytest.raises(parts.DuplicatePart, match=r"two parts named 'Apple': scratch_fruits\.apple and scratch_fruits\.other"):
+        parts.discover("fruits")
+
+
+def test_a_file_that_does_not_import_is_listed_with_its_reason_and_spoils_nothing(room):
+    write(room, "durian.py", "import a_package_nobody_has\n")
+    write(room, "rotten.py", "1 / 0\n")
+    assert list(parts.discover("fruits")) == ["Apple"]
+    reasons = {part.name: part.reason for part in parts.survey() if not part.available}
+    assert reasons == {
+        "durian": "ModuleNotFoundError: No module named 'a_package_nobody_has'",
+        "rotten": "ZeroDivisionError: division by zero",
+    }
+    with pytest.raises(parts.UnknownPart, match="fruit 'durian' is not available: ModuleNotFoundError"):
+        parts.find("fruits", "durian")
+
+
+def test_a_mistyped_name_gets_a_suggestion(room):
+    with pytest.raises(parts.UnknownPart, match=r"no fruit named 'Aple'; did you mean 'Apple'\?"):
+        parts.find("fruits", "Aple")
+
+
+def test_third_parties_add_parts_through_an_entry_point_of_the_rooms_name(room):
+    path = room.parent
+    (path / "elsewhere.py").write_text(fruit("Mango"))
+    (path / "elsewhere-1.dist-info").mkdir()
+    (path / "elsewhere-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
+    (path / "elsewhere-1.dist-info" / "entry_points.txt").write_text("[tegum.fruits]\nmango = elsewhere:Mango\n")
+    forget()
+    assert list(parts.discover("fruits")) == ["Apple", "Mango"]
+
+
+def test_a_survey_is_read_from_its_cache_until_a_file_changes(room, monkeypatch):
+    first = parts.survey()
+    assert [part.name for part in first] == ["Apple"]
+    forget()
+    with monkeypatch.context() as blocked:
+        blocked.setattr(parts, "_walk", lambda _: pytest.fail("the cache was not used"))
+        assert parts.survey() == first
+    write(room, "pear.py", fruit("Pear"))
+    assert [part.name for part in parts.survey()] == ["Apple", "Pear"]
+    (room / "pear.py").unlink()
+    forget()
+    assert [part.name for part in parts.survey()] == ["Apple"]
+
+
+@pytest.mark.parametrize("spoilt", ["", "{", "[]", '{"key": 1}', '{"key": null, "parts": [{"no": "part"}]}'])
+def test_a_spoilt_cache_is_made_anew(room, spoilt):
+    expected = parts.survey()
+    parts._cache_file().write_text(spoilt)
+    forget()
+    assert parts.survey() == expected
+
+
+def test_a_cache_that_cannot_be_written_costs_speed_alone(room, tmp_path, monkeypatch):
+    (tmp_path / "a-file").touch()
+    monkeypatch.setenv("TEGUM_CACHE_DIR", str(tmp_path / "a-file"))
+    assert [part.name for part in parts.survey()] == ["Apple"]
+
+
+def test_the_survey_lists_what_discovery_finds_in_every_room(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEGUM_CACHE_DIR", str(tmp_path))
+    for _ in range(2):  # taken anew, then read from its cache
+        listed = parts.survey()
+        for room in parts.ROOMS:
+            found = parts.discover(room)
+            assert [part.name for part in listed if part.room == room and part.available] == list(found)
+
+
+def test_every_part_of_this_installation_says_what_it_is():
+    silent = [f"{part.room} {part.name}" for part in parts.survey() if part.available and not part.title]
+    assert silent == []
