@@ -1,0 +1,52 @@
+"""Closed forms and exact losses; nothing is sampled here. One subject a file."""
+
+from tegum.theory.bits import subset_bits
+from tegum.theory.cross_entropy import tokens_on_neuron_loss
+from tegum.theory.losses import expected_loss
+from tegum.theory.optimum import Optimum, optimal_loss
+from tegum.theory.phase import (
+    ONE_DIM_PHASES,
+    TWO_DIM_PHASES,
+    Boundaries,
+    best_one_dim,
+    best_two_dim,
+    one_dim_boundaries,
+    one_dim_candidates,
+    one_dim_models,
+    one_dim_phase,
+    triple_point,
+    two_dim_candidates,
+    two_dim_models,
+    two_dim_phase,
+)
+from tegum.theory.polygons import PolygonOptimum, best_polygon, polygon, polygon_loss
+from tegum.theory.terms import LossTerms, linear_loss_terms, one_active_loss, zero_active_loss
+
+__all__ = [
+    "ONE_DIM_PHASES",
+    "TWO_DIM_PHASES",
+    "Boundaries",
+    "LossTerms",
+    "Optimum",
+    "PolygonOptimum",
+    "best_one_dim",
+    "best_polygon",
+    "best_two_dim",
+    "expected_loss",
+    "linear_loss_terms",
+    "one_active_loss",
+    "one_dim_boundaries",
+    "one_dim_candidates",
+    "one_dim_models",
+    "one_dim_phase",
+    "optimal_loss",
+    "polygon",
+    "polygon_loss",
+    "subset_bits",
+    "tokens_on_neuron_loss",
+    "triple_point",
+    "two_dim_candidates",
+    "two_dim_models",
+    "two_dim_phase",
+    "zero_active_loss",
+]
