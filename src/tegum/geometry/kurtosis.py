@@ -1,0 +1,57 @@
+"""Is the basis privileged? Kurtosis over coordinates, against the same directions turned at random.
+
+A direction at random has kurtosis near 3, one that lies on a coordinate axis has m. Only a basis that training prefers makes the kurtosis
+of a table differ from that of its rotations (Elhage, Lasenby & Olah 2023, 'Privileged bases in the transformer residual stream'). The
+kurtosis here is about 0, m sum_a w_a^4 / (sum_a w_a^2)^2, since a mean over coordinates is itself a matter of the basis; for a uniformly
+random direction its expectation is then exactly 3m/(m+2).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tegum.geometry._directions import Directions, as_directions, unit
+from tegum.geometry.rotations import haar_rotation
+from tegum.shapes import Float
+
+
+@dataclass(frozen=True)
+class RotationTest:
+    """Mean coordinate kurtosis of a table, `observed`, and of the same table after each random rotation, `rotated`."""
+
+    observed: Float[Tensor, " *batch"]
+    rotated: Float[Tensor, "*batch rotations"]
+    isotropic: float
+    """3m/(m+2): the expectation over all rotations, whatever the table."""
+
+    @property
+    def excess(self) -> Float[Tensor, " *batch"]:
+        """Observed kurtosis over that of an average rotation, less 1."""
+        return self.observed / self.isotropic - 1
+
+    @property
+    def p_value(self) -> Float[Tensor, " *batch"]:
+        """(1 + rotations at or above the observed) / (1 + rotations): exact for any number of rotations if the basis is like any other."""
+        above = (self.rotated >= self.observed[..., None]).sum(-1, dtype=torch.float64)
+        return (1 + above) / (1 + self.rotated.shape[-1])
+
+
+def coordinate_kurtosis(W: Directions) -> Float[Tensor, "*batch features"]:
+    """Kurtosis m sum_a W_ia^4 / (sum_a W_ia^2)^2 of each feature: 1 (coordinates of one size) to m (one coordinate); 0 for a zero row."""
+    return _kurtosis(unit(as_directions(W)))
+
+
+def kurtosis_against_rotations(W: Directions, n_rotations: int = 100, seed: int = 0) -> RotationTest:
+    """Mean `coordinate_kurtosis` over the features that are there, and the same after each of `n_rotations` Haar rotations."""
+    if n_rotations < 1:
+        raise ValueError(f"n_rotations must be at least 1, not {n_rotations}")
+    U = unit(as_directions(W).detach())
+    dims = U.shape[-1]
+    there = U.any(-1).sum(-1).clamp(min=1)
+    turned = [_kurtosis(U @ haar_rotation(dims, seed, r).to(U)).sum(-1) / there for r in range(n_rotations)]
+    return RotationTest(_kurtosis(U).sum(-1) / there, torch.stack(turned, -1), 3 * dims / (dims + 2))
+
+
+def _kurtosis(U: Float[Tensor, "*batch features dims"]) -> Float[Tensor, "*batch features"]:
+    return U.shape[-1] * U.square().square().sum(-1)
