@@ -80,14 +80,14 @@ def setting_key(experiment: Experiment, params: BaseModel) -> str:
 
 
 def cell_key(experiment: Experiment, params: BaseModel, cell: Cell) -> str:
-    """The identity of a cell: sha256 of the canonical JSON of (experiment, version, all parameters, cell fields)."""
+    """The identity of a cell: sha256 of the canonical JSON of its setting's identity and its fields."""
     return cell_keys(experiment, params, [cell])[0]
 
 
 def cell_keys(experiment: Experiment, params: BaseModel, cells: Iterable[Cell]) -> list[str]:
     """`cell_key` of each cell."""
-    identity = {"experiment": experiment.name, "version": experiment.version, "params": params_dict(params)}
-    return [_sha256({**identity, "cell": dict(cell)}) for cell in cells]
+    setting = setting_key(experiment, params)
+    return [_sha256({"setting": setting, "cell": dict(cell)}) for cell in cells]
 
 
 def address(experiment: Experiment) -> tuple[str, str]:

@@ -80,6 +80,7 @@ class _Plan:
     done: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)
     earlier: dict[str, str] = field(default_factory=dict)  # cell -> run of a failure from before this run
+    rows: Rows = field(default_factory=lambda: Rows(None, ()))
     claims: tuple[Claim, ...] = ()
     errors: tuple[Failure, ...] = ()
 
@@ -92,6 +93,10 @@ class _Plan:
         rate = new / max(time.monotonic() - self.began, 1e-9) if new and self.began else None
         eta = self.left / rate if rate else None
         return Progress(self.experiment.name, self.setting, len(self.done), len(self.failed), len(self.cells), self.cached, rate, eta)
+
+    def outcome(self) -> Outcome:
+        seconds = self.finished - self.started
+        return Outcome(self.experiment, self.params, self.preset, self.rows, self.claims, self.errors, seconds, self.run)
 
 
 def run_experiments(
@@ -169,7 +174,7 @@ class _Lab:
         if pending:
             with Pool(min(jobs, len(pending))) as pool:
                 self._work(pool, pending)
-        return [self._outcome(plan) for plan in self._plans]
+        return [plan.outcome() for plan in self._plans]
 
     def _open(self, plan: _Plan, known: dict[str, Any]) -> None:
         self._store.drop_spoiled(plan.setting)
@@ -248,18 +253,15 @@ class _Lab:
 
     def _judge(self, plan: _Plan) -> None:
         plan.errors = tuple(plan.failed[key] for key in plan.cells if key in plan.failed)
+        plan.rows = _gather(self._store, plan.setting, plan.params, plan.cells)
         claims = None
         if not plan.errors:
             try:
-                claims = plan.claims = evaluate(plan.experiment, _gather(self._store, plan.setting, plan.params, plan.cells))
+                claims = plan.claims = evaluate(plan.experiment, plan.rows)
             except Exception as error:  # noqa: BLE001 - whatever claims() raises is told, and other experiments go on
                 plan.errors = (Failure(None, "claims", f"{type(error).__name__}: {error}", traceback.format_exc()),)
         self._store.finish(plan.run, plan.setting, claims)
         plan.finished = time.monotonic()
-
-    def _outcome(self, plan: _Plan) -> Outcome:
-        rows = _gather(self._store, plan.setting, plan.params, plan.cells)
-        return Outcome(plan.experiment, plan.params, plan.preset, rows, plan.claims, plan.errors, plan.finished - plan.started, plan.run)
 
 
 def _plan(experiment: Experiment | type[Experiment], params: Any, preset: str, store: Store) -> _Plan:

@@ -29,6 +29,7 @@ class Leases:
         self.owner = uuid.uuid4().hex
         self.error: Exception | None = None
         self._engine = engine
+        self._process = this_process()
         self._seconds = seconds
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="tegum-leases", daemon=True)
@@ -48,7 +49,7 @@ class Leases:
 
     def take(self, key: str) -> bool:
         """Lease the cell `key`. False when another owner, not known to be dead, holds it."""
-        line = {"key": key, "owner": self.owner, "process": this_process()}
+        line = {"key": key, "owner": self.owner, "process": self._process}
         with self._engine.begin() as connection:
             connection.execute(sa.delete(leases).where(leases.c.key == key, leases.c.expires < time.time()))
             if insert_once(connection, leases, **line, expires=time.time() + self._seconds):
