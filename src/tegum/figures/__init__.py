@@ -3,15 +3,45 @@
 One subject a file. Arrays are numpy, torch or nested lists; tables are data frames, mappings of columns, or anything with `to_dataframe()`.
 Every function takes `caption`, which says how the thing was measured and with how many trials, and keeps it in `layout.meta["caption"]`.
 Reference material has one spelling everywhere: `curves` are dashed lines (name -> (x, y)), `levels` are horizontal, `marks` are vertical.
+
+Names load when first used, for plotly is slow to import and most processes draw nothing.
 """
 
-from tegum.figures.bars import bars
-from tegum.figures.directions import directions_2d, directions_3d
-from tegum.figures.feature_bars import feature_bars
-from tegum.figures.gram import gram
-from tegum.figures.histogram import histogram
-from tegum.figures.intervals import intervals
-from tegum.figures.lines import lines
-from tegum.figures.phase_diagram import phase_diagram
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["bars", "directions_2d", "directions_3d", "feature_bars", "gram", "histogram", "intervals", "lines", "phase_diagram"]
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from tegum.figures.bar_plot import bars
+    from tegum.figures.densities import histogram
+    from tegum.figures.directions import directions_2d, directions_3d
+    from tegum.figures.feature_norms import feature_bars
+    from tegum.figures.gram_matrix import gram
+    from tegum.figures.interval_plot import intervals
+    from tegum.figures.line_plot import lines
+    from tegum.figures.phases import phase_diagram
+
+_HOMES = {
+    "Figure": "plotly.graph_objects",
+    "bars": "tegum.figures.bar_plot",
+    "directions_2d": "tegum.figures.directions",
+    "directions_3d": "tegum.figures.directions",
+    "feature_bars": "tegum.figures.feature_norms",
+    "gram": "tegum.figures.gram_matrix",
+    "histogram": "tegum.figures.densities",
+    "intervals": "tegum.figures.interval_plot",
+    "lines": "tegum.figures.line_plot",
+    "phase_diagram": "tegum.figures.phases",
+}
+__all__ = ["Figure", "bars", "directions_2d", "directions_3d", "feature_bars", "gram", "histogram", "intervals", "lines", "phase_diagram"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'tegum.figures' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -6,13 +6,18 @@ also differ in dash and marker. Backgrounds are transparent and text is a grey t
 fades to nothing at zero, the page showing through, and its ends, blue and vermilion, differ in hue and in lightness.
 """
 
+import math
 from itertools import cycle
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
+from plotly.colors import sample_colorscale
 
 from tegum.figures._inputs import array
+
+Scale = tuple[tuple[float, str], ...]
 
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
@@ -51,7 +56,17 @@ _AXIS = {
     "exponentformat": "power",
     "minor": {"ticks": ""},
 }
-_SCENE_AXIS = {"gridcolor": FAINT, "linecolor": FAINT, "zerolinecolor": FAINT, "showbackground": False, "showspikes": False}
+# lines in space are opaque: WebGL drops faint ones
+SCENE_RULE = "#9aa1a9"
+_SCENE_AXIS = {
+    "gridcolor": SCENE_RULE,
+    "linecolor": SCENE_RULE,
+    "zerolinecolor": SCENE_RULE,
+    "gridwidth": 1,
+    "tickfont": {"size": 10},
+    "showbackground": False,
+    "showspikes": False,
+}
 COLORBAR = {"thickness": 10, "outlinewidth": 0, "ticklen": 3, "tickcolor": FAINT, "title": {"side": "right"}, "exponentformat": "power"}
 # a colour bar flush with the right edge, whatever the panels' width
 AT_RIGHT = {"xref": "container", "x": 0.995, "xanchor": "right"}
@@ -102,10 +117,27 @@ def add_references(figure: go.Figure, curves: Any = None, levels: Any = None, ma
         )
 
 
+def colours_of(scale: Scale, values: Any) -> list[Any]:
+    """The colours of `values` on a scale that runs from 0 to 1; what lies beyond takes the end's colour."""
+    return list(sample_colorscale([list(stop) for stop in scale], np.clip(array(values), 0, 1).tolist()))
+
+
+def add_colour_bar(figure: go.Figure, scale: Scale, ends: tuple[float, float], bar: dict[str, Any]) -> None:
+    """A colour bar of its own, for strokes and bars that carry plain colours."""
+    title = bar["title"] | {"side": "right"}
+    marker = {"color": [0], "colorscale": scale, "cmin": ends[0], "cmax": ends[1], "colorbar": COLORBAR | AT_RIGHT | bar | {"title": title}}
+    blank = {"x": [None], "y": [None], "mode": "markers", "marker": marker | {"showscale": True}, "showlegend": False, "hoverinfo": "skip"}
+    spatial = any(trace.type == "scatter3d" for trace in figure.select_traces())
+    figure.add_trace(go.Scatter3d(z=[None], **blank) if spatial else go.Scatter(**blank))
+
+
 def log_axis(values: Any) -> dict[str, Any]:
     """A log axis for `values`: a label a decade, or at 1, 2 and 5 where decades are few; plain decimals while they stay short."""
     found = array(values).astype(float)
     positive = found[found > 0]
     low, high = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 10.0)
-    short = low >= 1e-4 and high <= 1e5
-    return {"type": "log", "dtick": "D2" if high < 30 * low else 1, "exponentformat": "none" if short else "power"}
+    axis = {"type": "log", "exponentformat": "none" if low >= 1e-4 and high <= 1e5 else "power"}
+    if high >= 30 * low:
+        return axis | {"dtick": 1}
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    return axis | {"tickvals": [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]}

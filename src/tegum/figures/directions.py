@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 
 from tegum.figures._inputs import array, instances_of, panel_titles
 from tegum.figures._panels import WIDTH, Margins, balanced, grid, place
-from tegum.figures._theme import AT_RIGHT, BLUE, COLORBAR, FAINT, STRENGTH, finished
+from tegum.figures._theme import BLUE, FAINT, SCENE_RULE, STRENGTH, add_colour_bar, colours_of, finished
 
 _SHADES = 24  # arrows of one shade are one trace, so a thousand arrows stay light
 
@@ -55,7 +54,7 @@ def directions_2d(W: Any, colour: Any = None, titles: Any = None, *, colour_titl
         figure.update_yaxes(showticklabels=first_column, scaleanchor="x" if i == 0 else f"x{i + 1}", row=row, col=col)
     figure.update_xaxes(showline=False, ticks="")
     figure.update_yaxes(showline=False, ticks="")
-    _add_scale(figure, shades, colour_title)
+    _legend(figure, shades, colour_title)
     return finished(figure, caption)
 
 
@@ -79,16 +78,16 @@ def directions_3d(W: Any, colour: Any = None, titles: Any = None, *, colour_titl
     for i, w in enumerate(weights):
         row, col = place(i, columns)
         for circle in ((np.cos(ring), np.sin(ring), zero), (np.cos(ring), zero, np.sin(ring)), (zero, np.cos(ring), np.sin(ring))):
-            line = {"color": FAINT, "width": 2}
+            line = {"color": SCENE_RULE, "width": 1.5}
             figure.add_scatter3d(
                 x=circle[0], y=circle[1], z=circle[2], mode="lines", line=line, hoverinfo="skip", showlegend=False, row=row, col=col
             )
         for shade, rows in _groups(shades, i, len(w)):
             figure.add_scatter3d(**_rays(w, rows), **_painted(shades, rows, shade, flat=False), showlegend=False, row=row, col=col)
     axis = {"tickvals": [-1, 0, 1]}
-    axes = {f"{name}axis": axis | {"title": {"text": f"hidden unit {k + 1}"}} for k, name in enumerate("xyz")}
-    figure.update_scenes({"aspectmode": "cube", "camera": {"eye": {"x": 1.35, "y": 1.2, "z": 0.85}}} | axes)
-    _add_scale(figure, shades, colour_title)
+    axes = {f"{name}axis": axis | {"title": {"text": f"hidden unit {k + 1}", "font": {"size": 12}}} for k, name in enumerate("xyz")}
+    figure.update_scenes({"aspectmode": "cube", "camera": {"eye": {"x": 1.75, "y": 1.35, "z": 0.95}}} | axes)
+    _legend(figure, shades, colour_title)
     return finished(figure, caption)
 
 
@@ -143,25 +142,13 @@ def _rays(w: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
 
 
 def _painted(shades: np.ndarray | None, rows: np.ndarray, shade: float, *, flat: bool = True) -> dict[str, Any]:
-    stroke = BLUE if shades is None else sample_colorscale([list(stop) for stop in STRENGTH], [shade])[0]
+    stroke = BLUE if shades is None else colours_of(STRENGTH, [shade])[0]
     marker: dict[str, Any] = {"size": np.tile([0, 10 if flat else 5, 0], len(rows)), "line": {"width": 0}, "color": stroke, "opacity": 1}
     if flat:
         marker |= {"symbol": "arrow", "angleref": "previous"}
     return {"line": {"color": stroke, "width": 2 if flat else 5}, "marker": marker}
 
 
-def _add_scale(figure: go.Figure, shades: np.ndarray | None, title: str) -> None:
-    """A colour bar of its own trace: the arrows carry plain colours, as a line cannot share a colour axis."""
-    if shades is None:
-        return
-    bar = COLORBAR | {"title": {"text": title, "side": "right"}, **AT_RIGHT}
-    marker = {
-        "color": [0],
-        "colorscale": STRENGTH,
-        "cmin": float(shades.min()),
-        "cmax": float(shades.max()),
-        "colorbar": bar,
-        "showscale": True,
-    }
-    blank = {"x": [None], "y": [None], "mode": "markers", "marker": marker, "showlegend": False, "hoverinfo": "skip"}
-    figure.add_trace(go.Scatter3d(z=[None], **blank) if "scene" in figure.layout else go.Scatter(**blank))
+def _legend(figure: go.Figure, shades: np.ndarray | None, title: str) -> None:
+    if shades is not None:
+        add_colour_bar(figure, STRENGTH, (float(shades.min()), float(shades.max())), {"title": {"text": title}})

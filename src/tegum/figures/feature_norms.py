@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from tegum.figures._inputs import instances_of, panel_titles
 from tegum.figures._panels import WIDTH, Margins, balanced, grid, place
-from tegum.figures._theme import AT_RIGHT, SHARING, finished
+from tegum.figures._theme import SHARING, add_colour_bar, colours_of, finished
 
 
 def feature_bars(norms: Any, superposition: Any, titles: Any = None, *, caption: str = "") -> go.Figure:
@@ -29,7 +29,7 @@ def feature_bars(norms: Any, superposition: Any, titles: Any = None, *, caption:
         row, col = place(i, columns)
         figure.add_bar(
             x=lengths[i], y=list(range(features)), orientation="h",
-            marker={"color": shared[i], "coloraxis": "coloraxis", "line": {"width": 0}},
+            marker={"color": colours_of(SHARING, shared[i]), "line": {"width": 0}},
             customdata=shared[i], hovertemplate="feature %{y}<br>norm %{x:.3f}<br>superposition %{customdata:.3f}<extra></extra>",
             showlegend=False, row=row, col=col,
         )  # fmt: skip
@@ -38,11 +38,7 @@ def feature_bars(norms: Any, superposition: Any, titles: Any = None, *, caption:
         figure.update_yaxes(title_text="feature (index)" if first_column else None, showticklabels=first_column, row=row, col=col)
     figure.update_xaxes(range=[0, max(1.05, 1.05 * float(lengths.max(initial=1.0)))], nticks=4)
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    bar = {
-        "title": {"text": "superposition"},
-        "tickvals": [0, 0.5, 1],
-        "ticktext": ["0", "0.5", "≥ 1"],
-        **AT_RIGHT,
-    }
-    scale = {"colorscale": SHARING, "cmin": 0, "cmax": 1, "colorbar": bar}
-    return finished(figure, caption, coloraxis=scale, bargap=0.2)
+    figure.update_layout(bargap=0.2)
+    bar = {"title": {"text": "superposition"}, "tickvals": [0, 0.5, 1], "ticktext": ["0", "0.5", "≥ 1"]}
+    add_colour_bar(figure, SHARING, (0.0, 1.0), bar)
+    return finished(figure, caption)

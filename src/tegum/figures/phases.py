@@ -34,7 +34,7 @@ def phase_diagram(
         if values.shape != (len(rows), len(columns)):
             raise ValueError(f"a map has shape {values.shape} but y and x have {len(rows)} and {len(columns)} values")
     differ = difference and len(maps) == 2
-    names = panel_titles(titles or ("trained", "theory", "where they differ")[: len(maps) + differ], len(maps) + differ)
+    names = panel_titles(titles or _titles(maps, categories, differ=differ), len(maps) + differ)
     margins = Margins(left=64, right=16 if categories else 92, top=62 + 26 * bool(curves and categories), gap_x=24)
     side = min(400, (WIDTH - margins.left - margins.right - (len(names) - 1) * margins.gap_x) // len(names))
     figure = grid(names, len(names), (side, side), margins)
@@ -44,7 +44,7 @@ def phase_diagram(
     for panel, values in enumerate(maps, 1):
         figure.add_heatmap(z=values, x=at_x, y=at_y, **scales, **_hover(values, words), row=1, col=panel)
     if differ:
-        figure.add_heatmap(x=at_x, y=at_y, **_difference(maps, words, value_title), row=1, col=3)
+        figure.add_heatmap(x=at_x, y=at_y, **_difference(maps, words), row=1, col=3)
     for place, name in enumerate(categories or ()):
         figure.add_scatter(
             x=[None], y=[None], mode="markers", name=name, marker={"symbol": "square", "size": 12, "color": _KINDS[place % len(_KINDS)]}
@@ -75,6 +75,13 @@ def phase_diagram(
         legend=legend,
         coloraxis={"colorscale": SEQUENTIAL, "colorbar": bar},
     )
+
+
+def _titles(maps: list[np.ndarray], categories: Sequence[str] | None, *, differ: bool) -> list[str]:
+    third = []
+    if differ:
+        third = ["where they differ" if categories else f"trained − theory (±{np.nanmax(np.abs(maps[0] - maps[1]), initial=0.0):.2g})"]
+    return [*("trained", "theory")[: len(maps)], *third]
 
 
 def _add_boundaries(figure: go.Figure, curves: Mapping[str, tuple[Any, Any]], panels: int) -> None:
@@ -129,20 +136,11 @@ def _hover(values: np.ndarray, words: np.ndarray | None) -> dict[str, Any]:
     return {"customdata": words[values], "hovertemplate": "x %{x:.3g}<br>y %{y:.3g}<br>%{customdata}<extra></extra>"}
 
 
-def _difference(maps: list[np.ndarray], words: np.ndarray | None, value_title: str) -> dict[str, Any]:
+def _difference(maps: list[np.ndarray], words: np.ndarray | None) -> dict[str, Any]:
     first, second = maps
     if words is None:
         most = float(np.nanmax(np.abs(first - second), initial=1e-12))
-        bar = {"title": {"text": f"{value_title}, trained - theory"}}
-        return {
-            "z": first - second,
-            "colorscale": DIVERGING,
-            "zmin": -most,
-            "zmax": most,
-            "showscale": False,
-            "colorbar": bar,
-            **_hover(first, None),
-        }
+        return {"z": first - second, "colorscale": DIVERGING, "zmin": -most, "zmax": most, "showscale": False, **_hover(first, None)}
     told = np.where(first == second, "agree", words[first] + " where theory says " + words[second])
     scale = ((0.0, "rgba(141,147,155,0.12)"), (1.0, SERIES[3]))
     hover = {"customdata": told, "hovertemplate": "x %{x:.3g}<br>y %{y:.3g}<br>%{customdata}<extra></extra>"}

@@ -1,0 +1,185 @@
+"""The page: a `Report` as one HTML text, every word escaped.
+
+Its Content-Security-Policy forbids everything outside the folder. A page opened from disk has no origin, so `'self'` alone would
+shut out the plotly.min.js beside it in some browsers: the scheme `file:` is allowed for scripts as well. The page's own script is
+allowed by its hash, which leaves any script that slipped in through a title or an error without leave to run; styles are inline
+because plotly writes them so.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from html import escape
+from importlib.resources import files
+
+from tegum.report._claims import claims_table, tally
+from tegum.report._parts import Download, Drawing, Failed, Report, Section
+from tegum.report._words import inline, prose, setting, size
+
+_MARK = (
+    '<svg class="mark" viewBox="0 0 32 32" width="30" height="30" aria-hidden="true"><g stroke-width="2.4" stroke-linecap="round">'
+    '<line x1="16" y1="16" x2="16" y2="3"/><line x1="16" y1="16" x2="28.4" y2="12"/><line x1="16" y1="16" x2="23.6" y2="26.5"/>'
+    '<line x1="16" y1="16" x2="8.4" y2="26.5"/><line x1="16" y1="16" x2="3.6" y2="12"/></g></svg>'
+)
+
+
+def page(report: Report) -> str:
+    """The HTML of `report`; it wants plotly.min.js beside it."""
+    style, script = _asset("page.css"), _asset("page.js")
+    leave = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'self' file: 'sha256-{leave}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return "".join([
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n',
+        f"<title>tegum report</title>\n<style>\n{style}</style>\n",
+        '<script src="plotly.min.js" defer></script>\n' if any(section.figures for section in report.sections) else "",
+        '</head>\n<body>\n<a class="skip" href="#claims">Skip to the claims</a>\n',
+        f'<div class="frame">\n{_navigation(report)}<main>\n{_head(report)}{_index(report)}',
+        *map(_section, report.sections),
+        _waiting(report),
+        f"</main>\n</div>\n<script>{script}</script>\n</body>\n</html>\n",
+    ])  # fmt: skip
+
+
+def _asset(name: str) -> str:
+    return files("tegum.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _navigation(report: Report) -> str:
+    items = "".join(
+        f'<li><a href="#{section.anchor}"><span class="nid">{escape(section.id)}</span><span>{escape(section.title)}</span>'
+        f"{_dots(section)}</a></li>"
+        for section in report.sections
+    )
+    toggle = (
+        '<button type="button" class="theme" id="theme" aria-label="Switch between light and dark">'
+        '<span aria-hidden="true">\u25d0</span> <span id="theme-word">Theme</span></button>'
+    )
+    return (
+        f'<nav aria-label="Contents"><div class="brand"><a href="#top">{_MARK}<span>tegum</span></a>{toggle}</div>'
+        f'<ol><li><a href="#claims"><span class="nid">\u2211</span><span>All claims</span></a></li>{items}</ol></nav>\n'
+    )
+
+
+def _dots(section: Section) -> str:
+    marks = "".join(
+        f'<i class="{claim.verdict if claim.as_recorded else claim.verdict + " changed"}"></i>' for claim in section.claims[:24]
+    )
+    return f'<span class="dots" aria-hidden="true">{marks}</span>' if marks else ""
+
+
+def _head(report: Report) -> str:
+    facts = "".join(f"<span>{escape(label)} {escape(words)}</span>" for label, words in report.facts.items())
+    return (
+        '<header id="top"><h1>What the experiments found</h1>'
+        "<p class='lede'>Every claim is a statement that a run could refute: its estimate and interval stand against what was expected, "
+        f"within a tolerance set before the run.</p><p class='facts'>{facts}</p></header>\n"
+    )
+
+
+def _index(report: Report) -> str:
+    pairs = [(section, claim) for section in report.sections for claim in section.claims]
+    if not pairs:
+        empty = "No claim has been judged yet." if report.sections else "Nothing has been run yet."
+        return (
+            f'<section id="claims" class="empty"><h2>All claims</h2><p>{empty} Run every experiment at its quick preset with</p>'
+            f"{_command('tegum reproduce')}</section>\n"
+        )
+    search = (
+        '<label class="search"><span class="hidden">Search claims</span>'
+        '<input type="search" id="search" placeholder="Search claims, sources, experiments" autocomplete="off"></label>'
+    )
+    count = '<p class="count" id="count" role="status" aria-live="polite"></p>'
+    return (
+        f'<section id="claims"><h2>All claims</h2>{tally(claim for _, claim in pairs)}<div class="tools">{search}{count}</div>'
+        f"{claims_table(pairs, index=True)}<p class='none' id='none' hidden>No claim matches.</p>{_downloads(report.downloads)}</section>\n"
+    )
+
+
+def _section(section: Section) -> str:
+    number = f'<span class="eid">{escape(section.id)}</span>' if section.id else ""
+    source = f'<p class="source">{inline(section.source)}</p>' if section.source else ""
+    parts = [
+        f'<section class="experiment" id="{section.anchor}" aria-labelledby="{section.anchor}-title">',
+        f'<h2 id="{section.anchor}-title">{number}{escape(section.title)}</h2>{source}{_unfinished(section)}',
+        f'<div class="prose">{prose(section.introduction)}</div>' if section.introduction else "",
+        *(_figure(drawing, f"{section.anchor}-figure-{place}") for place, drawing in enumerate(section.figures, 1)),
+        f"<h3>Claims</h3>{claims_table([(section, c) for c in section.claims])}" if section.claims else "",
+        _failures(section.failures),
+        f"<h3>How it was run</h3>{_command(section.command)}{_facts(section)}{_downloads(section.downloads)}</section>\n",
+    ]
+    return "".join(parts)
+
+
+def _unfinished(section: Section) -> str:
+    if section.state == "finished" and section.done == section.total:
+        return ""
+    judged = "" if section.claims else " Claims are judged once every cell has one."
+    words = f"{section.done} of {section.total} cells have a row; the run is {section.state}.{judged}"
+    return f'<p class="notice">{escape(words)} The command below does what is left.</p>'
+
+
+def _figure(drawing: Drawing, anchor: str) -> str:
+    width = f"width:{drawing.width}px;" if drawing.width else ""
+    data = drawing.json.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    label = escape(drawing.caption or "figure", quote=True)
+    caption = f"<figcaption>{inline(drawing.caption)}</figcaption>" if drawing.caption else ""
+    return (
+        f'<figure id="{anchor}"><div class="scroller" tabindex="0" role="group" aria-label="{label}">'
+        f'<div class="plot" data-figure="{anchor}-data" style="{width}height:{drawing.height}px"></div></div>{caption}'
+        f'<script type="application/json" id="{anchor}-data">{data}</script></figure>\n'
+    )
+
+
+def _failures(failures: tuple[Failed, ...]) -> str:
+    if not failures:
+        return ""
+    items = "".join(
+        f"<li><p><b>{escape(f.what)}</b> <span class='kind'>{escape(f.kind)}</span></p><p class='error'>{escape(f.message)}</p>"
+        + (f"<details><summary>Traceback</summary><pre>{escape(f.traceback)}</pre></details>" if f.traceback else "")
+        + "</li>"
+        for f in failures
+    )
+    return f'<h3>What failed</h3><ul class="failures">{items}</ul>'
+
+
+def _facts(section: Section) -> str:
+    settings = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(setting(v))}</dd></div>" for k, v in section.parameters.items())
+    told = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in section.facts.items())
+    others = "".join(f"<li>{escape(other)}</li>" for other in section.others)
+    also = f'<details><summary>Other settings in the store ({len(section.others)})</summary><ul class="others">{others}</ul></details>'
+    return (
+        (f'<h4>Parameters</h4><dl class="settings">{settings}</dl>' if settings else "")
+        + (f'<h4>Run</h4><dl class="told">{told}</dl>' if told else "")
+        + (also if others else "")
+    )
+
+
+def _command(command: str) -> str:
+    if not command:
+        return ""
+    return (
+        f'<div class="command"><code>{escape(command)}</code>'
+        '<button type="button" class="copy" aria-label="Copy the command">Copy</button></div>'
+    )
+
+
+def _downloads(downloads: Iterable[Download]) -> str:
+    links = "".join(
+        f'<a href="{escape(d.href, quote=True)}" download>{escape(d.label)} <small>{size(d.size)}</small></a>' for d in downloads
+    )
+    return f'<p class="downloads">{links}</p>' if links else ""
+
+
+def _waiting(report: Report) -> str:
+    if not report.waiting:
+        return ""
+    rows = "".join(
+        f'<li><span class="nid">{escape(identifier)}</span><span>{escape(title)}</span><code>tegum run {escape(name)}</code></li>'
+        for identifier, name, title in report.waiting
+    )
+    return f'<section class="waiting" id="waiting"><h2>Not run yet</h2><ul>{rows}</ul></section>\n'

@@ -1,0 +1,99 @@
+"""What a report shows, as plain data: no store, no experiment and no HTML here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+VERDICTS = ("holds", "refuted", "undecided")
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """A claim with its verdict.
+
+    `bounds` is what is allowed, tolerance included; `expected` is a bool, a number or a range with open ends.
+    """
+
+    statement: str
+    estimate: bool | float
+    expected: bool | float | tuple[float | None, float | None]
+    verdict: str
+    bounds: tuple[float, float]
+    interval: tuple[float, float] | None = None
+    tolerance: float | None = None
+    reason: str = ""
+    source: str = ""
+    on_record: str = "holds"
+    record_reason: str = ""
+
+    @property
+    def as_recorded(self) -> bool:
+        """True when the verdict is the one on record."""
+        return self.verdict == self.on_record
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A cell that has no row (or claims or figures that raised), and why."""
+
+    what: str
+    kind: str
+    message: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file beside the page: `href` is relative to it."""
+
+    label: str
+    href: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as plotly's own JSON, with the caption and the size (px) that the page needs before it is drawn."""
+
+    json: str
+    caption: str = ""
+    height: int = 400
+    width: int | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """One experiment at one setting."""
+
+    name: str
+    title: str
+    id: str = ""
+    introduction: str = ""
+    source: str = ""
+    preset: str = ""
+    command: str = ""
+    state: str = "finished"
+    done: int = 0
+    total: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)  # time, machine, versions, git state: label -> words
+    claims: tuple[ClaimRow, ...] = ()
+    figures: tuple[Drawing, ...] = ()
+    failures: tuple[Failed, ...] = ()
+    downloads: tuple[Download, ...] = ()
+    others: tuple[str, ...] = ()  # other settings of this experiment in the store
+
+    @property
+    def anchor(self) -> str:
+        """The section's address within the page: its name, made of letters, digits, - and _ alone."""
+        return "".join(c if c.isalnum() or c in "-_" else "-" for c in self.name)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole page; `waiting` names the experiments that have no run yet, as (id, name, title)."""
+
+    sections: tuple[Section, ...] = ()
+    waiting: tuple[tuple[str, str, str], ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    downloads: tuple[Download, ...] = ()
