@@ -1,0 +1,1 @@
+"""Group A, on real models: tables of directions that training made for other reasons than ours."""

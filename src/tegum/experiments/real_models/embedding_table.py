@@ -1,0 +1,229 @@
+"""A real table of directions: 30,522 words in 384 dims, near to orthogonal or not, with or without a basis of its own.
+
+Toy models say what superposition should look like once it is packed: many more directions than dims, spread so evenly that their cosines are
+little wider than chance, each feature with its fair share of the dims. Here the same measures meet a table that training made for another
+purpose, the word embeddings of all-MiniLM-L6-v2, three times: as they are; with their mean removed, since word vectors are known to share one
+large direction; and with their top principal components removed too ('all but the top', Mu & Viswanath 2018). Chance is exact: between
+uniformly random directions the root mean square cosine is 1/sqrt(d), hardly above the Welch bound that no 30,522 directions can go below.
+
+Two sentences of seed 002 are put to the test. *Word embeddings have no privileged basis*: then the kurtosis of the coordinates is that of the
+same table turned at random. And *V(king) - V(man) + V(woman) = V(queen)*: this one, and 1,320 questions like it in ten categories, beside the two
+easy ways to be right without any arithmetic. What was expected, and within what tolerance, was written down before the table was looked at.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt
+from scipy.special import betaln
+from torch import Tensor
+
+from tegum import figures, geometry
+from tegum.experiments import Cell, Claim, Experiment, Row, Rows
+from tegum.experiments.real_models import _analogies, _minilm
+from tegum.shapes import Float
+
+Treatment = Literal["raw", "centred", "all but the top"]
+_KING = ("king", "man", "woman", "queen")
+_MEASURES = {
+    "others": "V(c) - V(a) + V(a*)",
+    "no_offset": "V(c) alone",
+    "wrong_answer": "another pair's answer",
+}
+_UNEVEN = "Word vectors are no even packing: "
+
+
+class EmbeddingTable(Experiment):
+    """The word embeddings of all-MiniLM-L6-v2, a cell a treatment."""
+
+    id = "A16"
+    title = "A real table of directions: the word embeddings of all-MiniLM-L6-v2"
+    source = "seed 002; Mu & Viswanath 2018; Elhage, Lasenby & Olah 2023; Welch 1974; Mikolov, Yih & Zweig 2013"
+
+    class Params(Experiment.Params):
+        """How much of the table is counted and turned, and how often."""
+
+        treatments: tuple[Treatment, ...] = Field(get_args(Treatment), min_length=1)
+        top: PositiveInt = 4
+        """Principal components removed by 'all but the top': d/100, as Mu & Viswanath advise."""
+        rows: PositiveInt = 30_522
+        """Tokens, evenly spaced over the vocabulary, whose pairs are counted and which are turned."""
+        rotations: PositiveInt = 199
+        bins: PositiveInt = 1000
+        resamples: PositiveInt = 2000
+
+    presets = {"quick": Params(rows=10_000, rotations=79), "paper": Params()}
+
+    def cells(self, params: Params) -> list[Cell]:
+        """One a treatment."""
+        return [Cell(treatment=treatment) for treatment in params.treatments]
+
+    def run(self, cell: Cell, params: Params) -> Row:
+        """Treat the table, then measure its cosines, its basis, its dims and its analogies."""
+        table = _treated(_minilm.word_embeddings(), cell.treatment, params.top)
+        n, dims = table.shape
+        unit = torch.nn.functional.normalize(table, dim=1)
+        part = table[torch.linspace(0, n - 1, min(params.rows, n)).round().long()]
+        counted = geometry.cosine_histogram(part, bins=params.bins)
+        turned = geometry.kurtosis_against_rotations(part, params.rotations, params.seed)
+        D = geometry.feature_dimensionality(table)
+        words = _minilm.vocabulary()
+        index = {word: row for row, word in enumerate(words)}
+        asked = [_analogies.ranks(table, index, pairs) for pairs in _analogies.CATEGORIES.values()]
+        king, man, woman, _ = _KING
+        return Row(
+            n=n,
+            dims=dims,
+            mean_cosine=float((unit.double().sum(0).square().sum() - n) / (n * (n - 1))),
+            rms_cosine=float(((geometry.frame_potential(unit.double()) - n) / (n * (n - 1))).sqrt()),
+            effective_dims=float(n * n / geometry.frame_potential(unit.double())),
+            smallest_cosine=counted.smallest,
+            largest_cosine=counted.largest,
+            edges=counted.edges,
+            counts=counted.counts,
+            kurtosis=turned.observed,
+            kurtosis_rotated=turned.rotated,
+            kurtosis_p=turned.p_value,
+            coordinate_share=unit.double().square().mean(0) * dims,
+            sum_dimensionality=float(D.double().sum()),
+            median_dimensionality=float(D.median()),
+            dimensionality=D,
+            among_all=np.stack([ranks.among_all for ranks in asked]),
+            others=np.stack([ranks.others for ranks in asked]),
+            no_offset=np.stack([ranks.no_offset for ranks in asked]),
+            wrong_answer=np.stack([ranks.wrong_answer for ranks in asked]),
+            nearest_to_king_question=_analogies.nearest(table, index, words, man, woman, king, 5),
+        )
+
+    def claims(self, rows: Rows) -> Iterable[Claim]:
+        """Packing, basis and analogies, of the table as it is unless the statement says otherwise."""
+        yield from _packing(rows)
+        yield from _basis(rows)
+        if "raw" in rows.params.treatments:
+            yield from _analogy(rows)
+
+    def figures(self, rows: Rows) -> Iterable["figures.Figure"]:
+        """Cosines, kurtosis, dimensionality, analogies by category, and single analogies."""
+        params, last = rows.params, rows[-1]
+        whose = f"{min(params.rows, last.n):,} of {last.n:,} tokens of all-MiniLM-L6-v2, {last.dims} dims"
+        welch = geometry.welch_bound(last.n, last.dims)
+        grid = np.linspace(-0.4, 0.4, 401)
+        yield figures.histogram(
+            last.edges, {row.treatment: row.counts for row in rows}, log_y=True, x_title="cosine between two tokens' directions",
+            curves={"random directions, exact": (grid, _random_density(grid, last.dims))},
+            marks={"Welch bound": welch, "-Welch bound": -welch},
+            caption=f"Cosines of all pairs of {whose}. The Welch bound, {welch:.4f}, is the least that the root mean square can be.",
+        )  # fmt: skip
+
+
+def _treated(table: Float[Tensor, "tokens dims"], treatment: Treatment, top: int) -> Float[Tensor, "tokens dims"]:
+    if treatment == "raw":
+        return table
+    centred = table - table.mean(0)
+    if treatment == "centred":
+        return centred
+    axes = torch.linalg.eigh(centred.double().T @ centred.double())[1][:, -top:].to(centred)
+    return centred - centred @ axes @ axes.T
+
+
+def _random_density(cosine: np.ndarray, dims: int) -> np.ndarray:
+    """The density of the cosine between uniformly random directions, (1 - c^2)^((d-3)/2) / B(1/2, (d-1)/2)."""
+    return np.exp((dims - 3) / 2 * np.log1p(-(cosine**2)) - betaln(0.5, (dims - 1) / 2))
+
+
+def _packing(rows: Rows) -> Iterable[Claim]:
+    last = rows[-1]
+    yield Claim("79 directions a dim", last.n / last.dims, expected=79, tolerance=0.5, reason="the claim is in whole numbers")
+    welch = geometry.welch_bound(last.n, last.dims)
+    yield Claim(
+        "the root mean square cosine is never below the Welch bound: least ratio of the two", min(rows.values("rms_cosine")) / welch,
+        expected=(1, None), tolerance=1e-5, reason="a theorem; the tolerance is the rounding of unit rows in float32",
+        source="Welch 1974",
+    )  # fmt: skip
+    yield Claim(
+        "the share of dims that all features get, sum of D_i over d, is at most 1 in every treatment",
+        max(row.sum_dimensionality / row.dims for row in rows), expected=(None, 1), tolerance=1e-4,
+        reason="a theorem (sum of D_i <= rank); the tolerance is the rounding of sums in float32",
+    )  # fmt: skip
+    if "raw" in rows.params.treatments:
+        yield Claim(
+            "as they are, word vectors lie in a cone: mean cosine", rows.at(treatment="raw").mean_cosine, expected=(0.1, None),
+            reason="random directions have 0; .1 is a hundred times the scatter of the mean cosine of 30,522 random directions",
+            source="Mu & Viswanath 2018, sec. 2",
+        )  # fmt: skip
+    if "centred" not in rows.params.treatments:
+        return
+    centred = rows.at(treatment="centred")
+    yield Claim(
+        "with their mean removed they do not: mean cosine", centred.mean_cosine, expected=0, tolerance=0.01,
+        reason="a tenth of what counts as a cone above",
+    )  # fmt: skip
+    yield Claim(
+        "with their mean removed they are as nearly orthogonal as random directions: root mean square cosine times sqrt(d)",
+        centred.rms_cosine * centred.dims**0.5, expected=1, tolerance=0.1,
+        reason="within a tenth of chance", source="seed 002: 'features are represented as almost orthogonal directions'",
+    )  # fmt: skip
+    yield Claim(
+        "with their mean removed they fill the dims: sum of D_i over d", centred.sum_dimensionality / centred.dims, expected=(0.9, 1),
+        reason="toy models with many features give 1 within 1%; a table of words, whose lengths differ, is allowed 10%",
+        source="Elhage et al. 2022, 'The Geometry of Superposition'",
+    )  # fmt: skip
+    yield Claim(
+        "some two tokens are far nearer than any two of as many random directions: largest cosine", centred.largest_cosine,
+        expected=(0.5, None), reason="the largest of 466 million random cosines is about .3",
+    )  # fmt: skip
+
+
+def _basis(rows: Rows) -> Iterable[Claim]:
+    for row in rows:
+        if row.treatment == "all but the top":
+            continue
+        low, high = np.quantile(row.kurtosis_rotated, [0.025, 0.975])
+        yield Claim(
+            f"{row.treatment}: no basis is privileged, for coordinates are no more kurtotic than after a random rotation: excess",
+            row.kurtosis / np.mean(row.kurtosis_rotated) - 1, interval=(row.kurtosis / high - 1, row.kurtosis / low - 1),
+            expected=0, tolerance=0.01,
+            reason=f"interval: the middle 95% of {len(row.kurtosis_rotated)} Haar rotations; 1% is less than any use of a basis would leave",
+            source="seed 002: 'their space has no privileged basis'",
+        )  # fmt: skip
+
+
+def _analogy(rows: Rows) -> Iterable[Claim]:
+    raw = rows.at(treatment="raw")
+    king = _place(_KING)
+    yield Claim(
+        "V(king) - V(man) + V(woman) is nearest to V(queen) of all 30,522 tokens: rank of queen", raw.among_all[king], expected=1,
+        source="seed 002",
+    )  # fmt: skip
+    yield Claim("and of all but king, man and woman: rank of queen", raw.others[king], expected=1, source="seed 002, with the usual rule")
+    shares = {name: _analogies.hit_shares(list(raw[name]), rows.params.resamples, rows.params.seed) for name in _MEASURES}
+    questions = raw.others.size - len(raw.others) * raw.others.shape[1]
+    interval = f"95% bootstrap over the word pairs of each of {len(raw.others)} categories, {rows.params.resamples:,} resamples"
+    share, spread = shares["others"]
+    yield Claim(
+        f"the rule is a rule: the share of {questions:,} analogies answered at rank 1, the words of the question left out", share,
+        interval=tuple(np.quantile(spread, [0.025, 0.975])), expected=(0.5, 1), reason=f"right more often than not; interval: {interval}",
+    )  # fmt: skip
+    alone, alone_spread = shares["no_offset"]
+    yield Claim(
+        "the arithmetic does the work: how much that share exceeds that of the nearest neighbour of V(c) alone", share - alone,
+        interval=tuple(np.quantile(spread - alone_spread, [0.025, 0.975])), expected=(0, None),
+        reason=f"paired on the same resamples; interval: {interval}", source="Linzen 2016",
+    )  # fmt: skip
+    wrong, wrong_spread = shares["wrong_answer"]
+    yield Claim(
+        "it points at this answer, not at the category: the share at rank 1 of another pair's answer", wrong,
+        interval=tuple(np.quantile(wrong_spread, [0.025, 0.975])), expected=(0, 0.05),
+        reason=f"a twentieth is chance in a category of twelve answers when half the questions miss; interval: {interval}",
+    )  # fmt: skip
+
+
+def _place(question: tuple[str, str, str, str]) -> tuple[int, int, int]:
+    """Where `V(c) - V(a) + V(a*) = V(c*)`, given as (c, a, a*, c*), stands in the arrays of ranks."""
+    c, a, a_star, c_star = question
+    for place, pairs in enumerate(_analogies.CATEGORIES.values()):
+        if (a, a_star) in pairs and (c, c_star) in pairs:
+            return place, pairs.index((a, a_star)), pairs.index((c, c_star))
+    raise ValueError(f"no category asks {a} : {a_star} :: {c} : {c_star}")
