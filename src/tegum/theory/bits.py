@@ -9,14 +9,17 @@ delta(x) = ln Gamma(x+1) - (x + 1/2) ln x + x - ln(2 pi)/2 = 1/(12 x) - 1/(360 x
 are positive. Small x are brought to where the series holds by delta(x) - delta(x+1) = (x + 1/2) ln(1 + 1/x) - 1.
 """
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
+
+from tegum.theory._numbers import Array, Numbers
 
 _SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 _SHIFTS = 10
 
 
-def subset_bits(n: ArrayLike, k: ArrayLike) -> np.ndarray:
+def subset_bits(n: Numbers, k: Numbers) -> Array:
     """log2 C(n, k) in bits, to about 1e-15 relative; n and k broadcast, Python integers of any size are taken exactly.
 
     Non-integers are read through the gamma function. Raises ValueError unless 0 <= k <= n.
@@ -31,16 +34,16 @@ def subset_bits(n: ArrayLike, k: ArrayLike) -> np.ndarray:
     few, many, whole = np.where(empty, 1.0, few), np.where(empty, 1.0, many), np.where(empty, 2.0, whole)
     leading = few * np.log(whole / few) - many * np.log1p(-few / whole)
     nats = leading - np.log(2 * np.pi * few * (many / whole)) / 2 + _remainder(whole) - _remainder(few) - _remainder(many)
-    return np.where(empty, 0.0, nats / np.log(2))
+    return np.where(empty, 0.0, nats / np.log(2))[()]
 
 
-def _exact(count: ArrayLike) -> np.ndarray:
+def _exact(count: Numbers) -> np.ndarray:
     """Integers as Python's own, so that n - k keeps every digit beyond 2^53; floats as they are."""
     array = np.asarray(count)
     return array.astype(object) if array.dtype.kind in "iu" else array
 
 
-def _remainder(x: np.ndarray) -> np.ndarray:
+def _remainder(x: Any) -> Any:
     """delta(x), what Stirling's formula leaves out of ln Gamma(x + 1)."""
     steps = x[..., None] + np.arange(_SHIFTS)
     small = x < _SHIFTS

@@ -7,10 +7,11 @@ Source: seed 004, which quotes Bricken et al. 2023, 'Towards Monosemanticity' (a
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
+
+from tegum.theory._numbers import Array, Numbers
 
 
-def tokens_on_neuron_loss(n_tokens: ArrayLike, n_on: ArrayLike) -> np.ndarray:
+def tokens_on_neuron_loss(n_tokens: Numbers, n_on: Numbers) -> Array:
     """Least cross-entropy, in nats, of one on/off neuron that fires on `n_on` of `n_tokens` equiprobable tokens; broadcasts.
 
     Raises ValueError unless 0 <= n_on <= n_tokens and n_tokens >= 1.

@@ -18,14 +18,15 @@ from tegum.shapes import Float
 from tegum.theory.rectified import MAX_CORNERS, VALUES, leaked, missed
 
 _CORNERS_AT_ONCE = 2**21  # bounds the memory of one pass where no gradient is asked
+_FEW_CORNERS = 2**14  # below it one padded pass over all supports is quicker than a pass a size
 
-Importance = Tensor | np.ndarray | Sequence[float] | None
+Importance = Tensor | np.ndarray | Sequence | None
 Reduction = Literal["mean", "sum"]
 
 
 def expected_loss(
     W: Float[Tensor, "*batch features dims"],
-    b: Float[Tensor, "*batch features"] | None,
+    b: Float[Tensor, "..."] | None,
     features: Distribution,
     importance: Importance = None,
     reduction: Reduction = "mean",
@@ -34,7 +35,7 @@ def expected_loss(
     """E I_i (x_i - x'_i)^2 over the distribution `features`, in float64, differentiable in W and b.
 
     `reduction` is over features: 'mean' is the training loss of the toy models (mean over samples and features), 'sum' the convention of
-    the phase diagrams. `importance` is one weight a feature, 1 when None, with W's leading axes if wanted. b = None means 0.
+    the phase diagrams. `importance` is one weight a feature, 1 when None, with W's leading axes if wanted. b is (..., features); None means 0.
 
     Raises ValueError for sizes that do not fit, and for a rectified model where `features` has too many supports to list.
     """
@@ -85,7 +86,9 @@ def _linear(W: Tensor, b: Tensor, features: Distribution, importance: Tensor) ->
 def _rectified(W: Tensor, b: Tensor, features: Distribution, importance: Tensor) -> Tensor:
     supports = _supports(features)
     gains = W @ W.mT
-    batch = gains.shape[:-2].numel()
+    batch, corners = gains.shape[:-2].numel(), len(supports) * features.n_features * 2**features.n_features
+    if batch * corners <= _FEW_CORNERS:
+        return _all_at_once(gains, b, supports, features.values, importance)
     total = gains.new_zeros(gains.shape[:-2])
     for active, probabilities in _by_size(supports, batch, W):
         n, k = features.n_features, active.shape[-1]
@@ -99,6 +102,17 @@ def _rectified(W: Tensor, b: Tensor, features: Distribution, importance: Tensor)
             other = importance[..., silent] * leaked(outside, b[..., silent], features.values)
             total = total + (probabilities * other.sum(-1)).sum(-1)
     return total
+
+
+def _all_at_once(gains: Tensor, b: Tensor, supports: list[tuple[tuple[int, ...], float]], values: str, importance: Tensor) -> Tensor:
+    """Every support padded to all features: one that is off has gain 0 in every output, which is exact."""
+    on = gains.new_zeros(len(supports), gains.shape[-1])
+    for row, (active, _) in zip(on, supports, strict=True):
+        row[list(active)] = 1
+    probabilities = gains.new_tensor([p for _, p in supports])
+    padded = gains[..., None, :, :] * on[:, None, :]
+    errors = missed(padded, b[..., None, :].expand(padded.shape[:-1]), torch.diag_embed(on), values)
+    return (importance[..., None, :] * errors).sum(-1) @ probabilities
 
 
 def _supports(features: Distribution) -> list[tuple[tuple[int, ...], float]]:

@@ -13,14 +13,14 @@ with neither. `best_one_dim` minimises the exact loss to show by how much (14% a
 Source: Elhage et al. 2022, 'Superposition as a phase change', theoretical diagrams for n=2, m=1 and n=3, m=2.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from tegum.features.bernoulli import Bernoulli
+from tegum.theory._numbers import Array, Numbers
 from tegum.theory.optimum import Optimum, optimal_loss
 
 ONE_DIM_PHASES = ("extra dropped", "first dropped", "antipodal")
@@ -30,18 +30,18 @@ TWO_DIM_PHASES = ("extra dropped", "first dropped", "extra shares a dim", "first
 class Boundaries(NamedTuple):
     """Relative importances between which the antipodal pair is best; equal to 1 where it never is."""
 
-    lower: np.ndarray
-    upper: np.ndarray
+    lower: Array
+    upper: Array
 
 
-def one_dim_candidates(density: ArrayLike, relative_importance: ArrayLike) -> dict[str, np.ndarray]:
+def one_dim_candidates(density: Numbers, relative_importance: Numbers) -> dict[str, Array]:
     """Losses of the candidates for 2 features in 1 dim, importances (1, r), by name; broadcasts."""
     s, r = _checked(density, relative_importance)
     dropped, shared = s / 3 - s**2 / 4, s**2 / 6
     return dict(zip(ONE_DIM_PHASES, (r * dropped, dropped, (1 + r) * shared), strict=True))
 
 
-def two_dim_candidates(density: ArrayLike, relative_importance: ArrayLike) -> dict[str, np.ndarray]:
+def two_dim_candidates(density: Numbers, relative_importance: Numbers) -> dict[str, Array]:
     """Losses of the candidates for 3 features in 2 dims, importances (1, 1, r), by name; broadcasts.
 
     'first dropped' drops one of the first two and gives the extra feature a dim; 'extra shares a dim' puts it opposite one of the first
@@ -52,17 +52,17 @@ def two_dim_candidates(density: ArrayLike, relative_importance: ArrayLike) -> di
     return dict(zip(TWO_DIM_PHASES, (r * dropped, dropped, (1 + r) * shared, 2 * shared), strict=True))
 
 
-def one_dim_phase(density: ArrayLike, relative_importance: ArrayLike) -> np.ndarray:
+def one_dim_phase(density: Numbers, relative_importance: Numbers) -> Array:
     """Which candidate is best, as an index into ONE_DIM_PHASES; broadcasts. On a boundary, the earlier name."""
     return _least(one_dim_candidates(density, relative_importance))
 
 
-def two_dim_phase(density: ArrayLike, relative_importance: ArrayLike) -> np.ndarray:
+def two_dim_phase(density: Numbers, relative_importance: Numbers) -> Array:
     """Which candidate is best, as an index into TWO_DIM_PHASES; broadcasts. On a boundary, the earlier name."""
     return _least(two_dim_candidates(density, relative_importance))
 
 
-def one_dim_boundaries(density: ArrayLike) -> Boundaries:
+def one_dim_boundaries(density: Numbers) -> Boundaries:
     """Where 2 features in 1 dim change phase: r = 2s/(4-5s) and its inverse below the triple point s = 4/7, r = 1 above it."""
     s, _ = _checked(density, 1.0)
     paired = s < 4 / 7
@@ -106,15 +106,15 @@ def best_two_dim(density: float, relative_importance: float, *, starts: int = 12
     return optimal_loss(Bernoulli(n_features=3, density=density), 2, importance, starts=starts, seed=seed, reduction="sum", initial=known)
 
 
-def _rows(*rows: float | list[float]) -> Tensor:
+def _rows(*rows: Any) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def _least(candidates: dict[str, np.ndarray]) -> np.ndarray:
+def _least(candidates: dict[str, Array]) -> Array:
     return np.argmin(np.stack(list(candidates.values())), axis=0)
 
 
-def _checked(density: ArrayLike, relative_importance: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def _checked(density: Numbers, relative_importance: Numbers) -> tuple[np.ndarray, np.ndarray]:
     s, r = np.broadcast_arrays(np.asarray(density, dtype=np.float64), np.asarray(relative_importance, dtype=np.float64))
     if not (np.all((s >= 0) & (s <= 1)) and np.all(r >= 0)):
         raise ValueError(f"density must be in [0, 1] and relative_importance at least 0, got {density} and {relative_importance}")

@@ -1,7 +1,7 @@
 """Regular polygons: k features in 2 dims with one norm and one bias, the shapes that sparse, equally important features take.
 
 k = 2 is the digon (an antipodal pair, which needs one dim only), then triangle, square, pentagon, ... Every feature is alike, so the loss
-is k times that of feature 0, summed over which of the others are on: 2^(k-1) terms, each exact (`tegum.theory.rectified`). Importance 1,
+is k times that of feature 0, summed over which of the others are on, each term exact (`tegum.theory.rectified`). Importance 1,
 U[0,1] values. `best_polygon` minimises over norm and bias.
 
 Normalisation: `loss` is summed over the k features (reduction 'sum' of `expected_loss`), `loss / k` is the training loss (reduction
@@ -11,7 +11,8 @@ Source: Elhage et al. 2022, 'The geometry of superposition'.
 """
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import product
+from math import comb, prod
 
 import numpy as np
 import torch
@@ -55,15 +56,16 @@ def polygon(k: int) -> Float[Tensor, "k 2"]:
 def polygon_loss(k: int, density: float | None, norm: Tensor | float = 1.0, bias: Tensor | float = 0.0) -> Float[Tensor, ""]:
     """Exact loss, summed over features, of the regular k-gon; density None: the one-active loss L_1. Differentiable."""
     _check(k, density)
-    gains = torch.as_tensor(norm, dtype=torch.float64) ** 2 * _angles(k).cos()
-    offset = torch.as_tensor(bias, dtype=torch.float64)
+    gain, offset = torch.as_tensor(norm, dtype=torch.float64) ** 2, torch.as_tensor(bias, dtype=torch.float64)
+    others, weights, p = _company(k, density)
+    own = torch.zeros(k, dtype=torch.float64)
+    own[0] = 1
+    off = leaked(gain * others, offset.expand(len(others)), "uniform")
     if density is None:
-        return k * (_own_error(gains, offset, 0) + _others_error(gains, offset, 1))
-    total = torch.zeros((), dtype=torch.float64)
-    for others in range(k):
-        weight = density**others * (1 - density) ** (k - 1 - others)
-        total = total + weight * (density * _own_error(gains, offset, others) + (1 - density) * _others_error(gains, offset, others))
-    return k * total
+        return k * (weights @ off + missed(gain[None], offset, own[:1], "uniform"))
+    with_own = torch.cat((torch.ones(len(others), 1, dtype=torch.float64), others), -1)
+    on = missed(gain * with_own, offset.expand(len(others)), own, "uniform")
+    return k * (weights @ (p * on + (1 - p) * off))
 
 
 def best_polygon(k: int, density: float | None) -> PolygonOptimum:
@@ -90,19 +92,21 @@ def best_polygon(k: int, density: float | None) -> PolygonOptimum:
     return PolygonOptimum(k, abs(norm), bias, float(polygon_loss(k, density, norm, bias)))
 
 
-def _own_error(gains: Tensor, bias: Tensor, others: int) -> Tensor:
-    """E (x_0 - x'_0)^2 with feature 0 on, summed over the sets of `others` further active features."""
-    sets = torch.tensor([(0, *chosen) for chosen in combinations(range(1, len(gains)), others)], dtype=torch.long)
-    own = torch.zeros(others + 1, dtype=torch.float64)
-    own[0] = 1
-    return missed(gains[sets], bias.expand(len(sets)), own, "uniform").sum()
+def _company(k: int, density: float | None) -> tuple[Tensor, Tensor, float]:
+    """Which other features are on, as their cosines to feature 0 (0 where off), with weights; and the chance that feature 0 is on.
 
-
-def _others_error(gains: Tensor, bias: Tensor, others: int) -> Tensor:
-    """E relu(y_0)^2 with feature 0 off, summed over the sets of `others` active features."""
-    chosen = list(combinations(range(1, len(gains)), others))
-    sets = torch.tensor(chosen, dtype=torch.long).reshape(len(chosen), others)
-    return leaked(gains[sets], bias.expand(len(sets)), "uniform").sum()
+    Features j and k - j have one cosine, so sets that differ by such a swap are taken together.
+    """
+    cosines = _angles(k).cos().tolist()
+    if density is None:
+        return torch.tensor(cosines[1:], dtype=torch.float64)[:, None], torch.ones(k - 1, dtype=torch.float64), 0.0
+    mirrored = [(cosines[j], 1 if 2 * j == k else 2) for j in range(1, k // 2 + 1)]
+    rows, weights = [], []
+    for counts in product(*(range(many + 1) for _, many in mirrored)):
+        rows.append([c if i < on else 0.0 for (c, many), on in zip(mirrored, counts, strict=True) for i in range(many)])
+        chances = (comb(many, on) * density**on * (1 - density) ** (many - on) for (_, many), on in zip(mirrored, counts, strict=True))
+        weights.append(prod(chances))
+    return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), k - 1), torch.tensor(weights, dtype=torch.float64), density
 
 
 def _angles(k: int) -> Tensor:

@@ -38,13 +38,16 @@ def leaked(gains: Float[Tensor, "*rows active"], bias: Float[Tensor, "*rows"], v
 def missed(
     gains: Float[Tensor, "*rows active"], bias: Float[Tensor, "*rows"], own: Float[Tensor, "*#rows active"], values: str
 ) -> Float[Tensor, "*rows"]:
-    """E (u_own - relu(y))^2: the squared error of an output whose own feature is on; `own` is 1 at that feature and 0 elsewhere."""
+    """E (u_own - relu(y))^2: the squared error of an output whose own feature is on.
+
+    `own` is 1 at that feature and 0 elsewhere; a row of zeros stands for a feature that is off, and gives what `leaked` gives.
+    """
     if values == "uniform":
         squared, product_ = _cube_moments(gains, bias, own)
-        return 1 / 3 - 2 * product_ + squared
+        return own.sum(-1) / 3 - 2 * product_ + squared
     if values == "gaussian":
         squared, positive = _gaussian(gains, bias)
-        return 1 - 2 * (own * gains).sum(-1) * positive + squared
+        return own.sum(-1) - 2 * (own * gains).sum(-1) * positive + squared
     corners = _corners(gains, values).mT
     return (own @ corners - (bias[..., None] + gains @ corners).clamp(min=0)).square().mean(-1)
 

@@ -53,7 +53,7 @@ def zero_active_loss(b: Float[Tensor, "*batch features"], importance: Importance
 
 def one_active_loss(
     W: Float[Tensor, "*batch features dims"],
-    b: Float[Tensor, "*batch features"] | None = None,
+    b: Float[Tensor, "..."] | None = None,
     importance: Importance = None,
     values: str = "uniform",
 ) -> LossTerms:
