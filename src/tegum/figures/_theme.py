@@ -122,12 +122,11 @@ def colours_of(scale: Scale, values: Any) -> list[Any]:
     return list(sample_colorscale([list(stop) for stop in scale], np.clip(array(values), 0, 1).tolist()))
 
 
-def add_colour_bar(figure: go.Figure, scale: Scale, ends: tuple[float, float], bar: dict[str, Any]) -> None:
+def add_colour_bar(figure: go.Figure, scale: Scale, ends: tuple[float, float], bar: dict[str, Any], *, spatial: bool = False) -> None:
     """A colour bar of its own, for strokes and bars that carry plain colours."""
     title = bar["title"] | {"side": "right"}
     marker = {"color": [0], "colorscale": scale, "cmin": ends[0], "cmax": ends[1], "colorbar": COLORBAR | AT_RIGHT | bar | {"title": title}}
     blank = {"x": [None], "y": [None], "mode": "markers", "marker": marker | {"showscale": True}, "showlegend": False, "hoverinfo": "skip"}
-    spatial = any(trace.type == "scatter3d" for trace in figure.select_traces())
     figure.add_trace(go.Scatter3d(z=[None], **blank) if spatial else go.Scatter(**blank))
 
 

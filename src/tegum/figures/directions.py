@@ -86,8 +86,10 @@ def directions_3d(W: Any, colour: Any = None, titles: Any = None, *, colour_titl
             figure.add_scatter3d(**_rays(w, rows), **_painted(shades, rows, shade, flat=False), showlegend=False, row=row, col=col)
     axis = {"tickvals": [-1, 0, 1]}
     axes = {f"{name}axis": axis | {"title": {"text": f"hidden unit {k + 1}", "font": {"size": 12}}} for k, name in enumerate("xyz")}
-    figure.update_scenes({"aspectmode": "cube", "camera": {"eye": {"x": 1.75, "y": 1.35, "z": 0.95}}} | axes)
-    _legend(figure, shades, colour_title)
+    figure.update_scenes(
+        {"aspectmode": "cube", "camera": {"eye": {"x": 1.85, "y": 1.45, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.12}}} | axes
+    )
+    _legend(figure, shades, colour_title, spatial=True)
     return finished(figure, caption)
 
 
@@ -149,6 +151,6 @@ def _painted(shades: np.ndarray | None, rows: np.ndarray, shade: float, *, flat:
     return {"line": {"color": stroke, "width": 2 if flat else 5}, "marker": marker}
 
 
-def _legend(figure: go.Figure, shades: np.ndarray | None, title: str) -> None:
+def _legend(figure: go.Figure, shades: np.ndarray | None, title: str, *, spatial: bool = False) -> None:
     if shades is not None:
-        add_colour_bar(figure, STRENGTH, (float(shades.min()), float(shades.max())), {"title": {"text": title}})
+        add_colour_bar(figure, STRENGTH, (float(shades.min()), float(shades.max())), {"title": {"text": title}}, spatial=spatial)

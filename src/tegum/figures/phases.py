@@ -40,7 +40,7 @@ def phase_diagram(
     figure = grid(names, len(names), (side, side), margins)
     at_x, at_y = _edges(columns, log=log_x), _edges(rows, log=log_y)
     scales = _category_scale(categories) if categories else {"coloraxis": "coloraxis"}
-    words = None if categories is None else np.asarray(categories, dtype=object)
+    words = None if categories is None else np.array(list(categories), dtype=object)
     for panel, values in enumerate(maps, 1):
         figure.add_heatmap(z=values, x=at_x, y=at_y, **scales, **_hover(values, words), row=1, col=panel)
     if differ:

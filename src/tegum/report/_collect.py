@@ -65,7 +65,7 @@ def _section(store: Store, experiment: Experiment, run: RunRecord, runs: list[Ru
         state=run.state,
         done=run.done,
         total=run.total,
-        parameters=run.params,
+        parameters=_ordered(experiment, run.params),
         facts=_facts(run),
         claims=tuple(_claim_row(claim) for claim in claims),
         figures=figures,
@@ -98,10 +98,15 @@ def _command(experiment: Experiment, run: RunRecord) -> str:
     preset = run.preset if run.preset in experiment.presets else next(iter(experiment.presets), "")
     given = experiment.presets[preset].model_dump(mode="json") if preset else {}
     words = ["tegum", "run", experiment.name, *(("--preset", preset) if preset else ())]
-    for name, value in run.params.items():
+    for name, value in _ordered(experiment, run.params).items():
         if given.get(name) != value:
             words += ["--set", f"{name}={_typed(value)}"]
     return shlex.join(words)
+
+
+def _ordered(experiment: Experiment, params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters in the order in which the experiment declares them."""
+    return {name: params[name] for name in [*type(experiment).Params.model_fields, *params] if name in params}
 
 
 def _typed(value: Any) -> str:
