@@ -57,18 +57,14 @@ class Result:
         """Write `<date>-<name>.json`; the file's name and content say nothing of who owns the machine."""
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{dt.datetime.now(dt.UTC):%Y-%m-%d}-{self.name}.json"
-        measured = {
-            "ratio": statistics.median(self.ratios),
-            "ratio_min": min(self.ratios),
-            "ratio_max": max(self.ratios),
-            "medians": self.medians,
-        }
-        file.write_text(json.dumps(asdict(self) | measured, indent=1) + "\n")
+        ratio = {"median": statistics.median(self.ratios), "min": min(self.ratios), "max": max(self.ratios)}
+        file.write_text(json.dumps(asdict(self) | {"median_seconds": self.medians, "ratio": ratio}, indent=1) + "\n")
         return file
 
 
 def interleave(name: str, work: str, first: Side, second: Side, rounds: int = 7) -> Result:
     """Time `first` and `second` in turn for `rounds` rounds, after one run of each that is not counted."""
+    machine = machine_line()
     first.run()
     second.run()
     seconds: tuple[list[float], list[float]] = ([], [])
@@ -77,14 +73,15 @@ def interleave(name: str, work: str, first: Side, second: Side, rounds: int = 7)
             start = time.perf_counter()
             side.run()
             taken.append(time.perf_counter() - start)
-    return Result(name, work, (first.label, second.label), (tuple(seconds[0]), tuple(seconds[1])), machine_line())
+    return Result(name, work, (first.label, second.label), (tuple(seconds[0]), tuple(seconds[1])), machine)
 
 
 def machine_line() -> str:
-    """The processor, its cores in use, and the versions that decide speed, in one line."""
+    """The processor, its cores, how busy they are, and the versions that decide speed, in one line."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
     threads = f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}"
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in ("torch", "numba", "numpy"))
-    return f"{model}, {os.cpu_count()} cores, {threads}, Python {platform.python_version()}, {versions}"
+    busy = f"load {os.getloadavg()[0]:.1f} at the start"
+    return f"{model}, {os.cpu_count()} cores, {busy}, {threads}, Python {platform.python_version()}, {versions}"
