@@ -9,7 +9,7 @@ import time
 import pytest
 
 
-def test_a_run_judges_its_claims_and_a_second_run_finds_its_cells_in_the_store(tegum, tmp_path):
+def test_a_run_judges_its_claims_and_a_second_run_finds_its_cells_in_the_store(tegum, tegum_here, tmp_path):
     first = tegum("run", "coin_flips", "--json")
     assert first.code == 0, first.err
     (told,) = first.json
@@ -27,14 +27,14 @@ def test_a_run_judges_its_claims_and_a_second_run_finds_its_cells_in_the_store(t
     assert "holds     the last coin is what it is claimed to be: " in again.out
     assert "2 claims: 1 holds, 1 refuted; all as on record" in again.out
 
-    status = tegum("status", "--json")
+    status = tegum_here("status", "--json")
     assert status.code == 0
     assert [(run["experiment"], run["done"], run["total"], run["failed"], run["state"]) for run in status.json] == [
         ("coin_flips", 2, 2, 0, "finished")
     ]
-    assert "2/2" in tegum("status").out
-    assert "claims on record" in tegum("info", "coin_flips").out
-    assert [claim["verdict"] for claim in tegum("info", "coin_flips", "--json").json["claims"]] == ["holds", "refuted"]
+    assert "2/2" in tegum_here("status").out
+    assert "claims on record" in tegum_here("info", "coin_flips").out
+    assert [claim["verdict"] for claim in tegum_here("info", "coin_flips", "--json").json["claims"]] == ["holds", "refuted"]
 
 
 def test_lists_in_set_make_a_grid_and_every_point_of_it_is_run(tegum):
@@ -43,25 +43,24 @@ def test_lists_in_set_make_a_grid_and_every_point_of_it_is_run(tegum):
     assert all(told["params"]["heads"] == [0.5] for told in answer.json)
 
 
-def test_a_verdict_that_differs_from_the_record_is_exit_1(tegum):
+def test_a_verdict_that_differs_from_the_record_is_exit_1(tegum, tegum_here):
     answer = tegum("run", "coin_flips", "--set", "claimed=.9")
     assert answer.code == 1
     assert "refuted   (on record: holds) the last coin" in answer.out
     assert "1 not as on record" in answer.out
-    status = tegum("status")
+    status = tegum_here("status")
     assert status.code == 1
     assert "(on record: holds)" in status.out
 
 
-def test_a_cell_that_fails_is_exit_1_with_its_cell_and_reason(tegum):
-    answer = tegum("reproduce", "coin_flips")
-    assert answer.code == 0
+def test_a_cell_that_fails_is_exit_1_with_its_cell_and_reason(tegum, tegum_here):
+    assert tegum_here("reproduce", "coin_flips").code == 0
     answer = tegum("run", "coin_flips", "--set", "broken_at=.25", "--json")
     assert answer.code == 1
     assert [(error["cell"], error["kind"]) for error in answer.json[0]["errors"]] == [({"heads": 0.25}, "raised")]
     assert "the coin is broken" in answer.json[0]["errors"][0]["message"]
     assert answer.json[0]["claims"] == []
-    assert tegum("status").code == 1
+    assert tegum_here("status").code == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
