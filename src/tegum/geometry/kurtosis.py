@@ -15,6 +15,8 @@ from tegum.geometry._directions import Directions, as_directions, unit
 from tegum.geometry.rotations import haar_rotation
 from tegum.shapes import Float
 
+_ROWS = 1024
+
 
 @dataclass(frozen=True)
 class RotationTest:
@@ -49,8 +51,17 @@ def kurtosis_against_rotations(W: Directions, n_rotations: int = 100, seed: int 
     U = unit(as_directions(W).detach())
     dims = U.shape[-1]
     there = U.any(-1).sum(-1).clamp(min=1)
-    turned = [_kurtosis(U @ haar_rotation(dims, seed, r).to(U)).sum(-1) / there for r in range(n_rotations)]
-    return RotationTest(_kurtosis(U).sum(-1) / there, torch.stack(turned, -1), 3 * dims / (dims + 2))
+    turned = [_total_kurtosis(U, haar_rotation(dims, seed, r).to(U)) / there for r in range(n_rotations)]
+    return RotationTest(_total_kurtosis(U) / there, torch.stack(turned, -1), 3 * dims / (dims + 2))
+
+
+def _total_kurtosis(U: Float[Tensor, "*batch features dims"], Q: Float[Tensor, "dims dims"] | None = None) -> Float[Tensor, " *batch"]:
+    """Summed over features, of U Q; a block of features at a time, so that a large table is turned in cache."""
+    total = U.new_zeros(U.shape[:-2], dtype=torch.float64)
+    for block in U.split(_ROWS, dim=-2):
+        squared = (block if Q is None else block @ Q).square().flatten(-2)
+        total += torch.linalg.vecdot(squared, squared)
+    return U.shape[-1] * total
 
 
 def _kurtosis(U: Float[Tensor, "*batch features dims"]) -> Float[Tensor, "*batch features"]:
