@@ -79,7 +79,7 @@ def nearest(
 ) -> list[str]:
     """The k tokens nearest to V(c) - V(a) + V(a*), those three included."""
     question = table[index[c]] - table[index[a]] + table[index[a_star]]
-    return [words[i] for i in torch.cosine_similarity(table, question[None]).topk(k).indices.tolist()]
+    return [words[int(i)] for i in torch.cosine_similarity(table, question[None]).topk(k).indices.tolist()]
 
 
 def hit_shares(ranks_by_category: Sequence[np.ndarray], resamples: int, seed: int) -> tuple[float, np.ndarray]:
