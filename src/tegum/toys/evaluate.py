@@ -28,14 +28,15 @@ def final_loss(module: ToyModule, plan: Plan) -> tuple[Float[Tensor, " instances
 
 
 def _exact(module: ToyModule, plan: Plan) -> Float[Tensor, " instances"] | None:
-    if plan.model.exact is None or not isinstance(plan.loss, SquaredError):
+    exact = plan.model.exact
+    if exact is None or not isinstance(plan.loss, SquaredError):
         return None
     out = torch.empty(plan.instances, dtype=torch.float64)
     try:
         for features in dict.fromkeys(plan.features):
             rows = torch.tensor([i for i, f in enumerate(plan.features) if f is features])
             W, b = module.directions.detach()[rows].double(), module.bias.detach()[rows].double()
-            out[rows] = theory.expected_loss(W, b, features, importance=plan.importance[rows], model=plan.model.exact)
+            out[rows] = theory.expected_loss(W, b, features, importance=plan.importance[rows], model=exact)
     except ValueError:  # no closed form for these features
         return None
     return out

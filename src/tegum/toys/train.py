@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,8 @@ def train(
         importance=plan.importance,
         settings={
             "steps": steps, "batch_size": batch_size, "lr": lr, "weight_decay": weight_decay, "optimizer": optimizer, "schedule": schedule,
-            "loss": type(plan.loss).__name__, "seed": np.asarray(seed).tolist(), "engine": type(chosen).__name__, "device": str(device), "dtype": str(plan.dtype),
+            "loss": type(plan.loss).__name__, "seed": np.asarray(seed).tolist(), "engine": type(chosen).__name__,
+            "device": str(device), "dtype": str(plan.dtype),
         },
         state=trained.state,
         W=last.directions.detach(),
@@ -83,23 +85,11 @@ def train(
     )  # fmt: skip
 
 
-def _plan(  # noqa: ANN202 - the arguments of `train`, in its order
-    model,
-    features,
-    importance,
-    instances,
-    steps,
-    batch_size,
-    lr,
-    weight_decay,
-    optimizer,
-    schedule,
-    loss,
-    seed,
-    record,
-    device,
-    dtype,  # noqa: ANN001
-):
+def _plan(
+    model: Any, features: Any, importance: Any, instances: Any, steps: Any, batch_size: Any, lr: Any, weight_decay: Any,
+    optimizer: Any, schedule: Any, loss: Any, seed: Any, record: Any, device: Any, dtype: Any,
+) -> Plan:  # fmt: skip
+    """Everything that `train` was asked for, checked."""
     if not isinstance(model, Model):
         raise ValueError(f"model is {model!r}; it must be a toy model such as tegum.toys.ReLUOutput(n_features=20, n_hidden=5)")
     several = not isinstance(features, Distribution)

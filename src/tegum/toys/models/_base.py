@@ -7,7 +7,7 @@ what it would give alone.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +54,7 @@ class Model(ABC):
     n_features: int
     n_hidden: int
     loss: ClassVar[str] = "SquaredError"
-    exact: ClassVar[str | None] = None  # the name under which tegum.theory.expected_loss knows it
+    exact: ClassVar[Literal["relu", "linear"] | None] = None  # the name under which tegum.theory.expected_loss knows it
 
     def __post_init__(self) -> None:
         """Check the sizes once, here."""

@@ -1,7 +1,7 @@
 """LinearAutoencoder: h = x W, x' = h W^T + b: the linear model of *Toy Models of Superposition*, which keeps the top m features and no more."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class TiedModule(ToyModule):
 class LinearAutoencoder(Model):
     """`n_features` features through `n_hidden` dims and back, tied weights, nothing else."""
 
-    exact: ClassVar[str | None] = "linear"
+    exact: ClassVar[Literal["relu", "linear"] | None] = "linear"
 
     def empty(self, instances: int) -> TiedModule:
         """W (instances, n, m), b (instances, n)."""

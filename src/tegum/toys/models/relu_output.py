@@ -1,7 +1,7 @@
 """ReLUOutput: h = x W, x' = ReLU(h W^T + b): the model of *Toy Models of Superposition* (Elhage et al. 2022, 'Demonstrating superposition')."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ class ReLUOutputModule(TiedModule):
 class ReLUOutput(Model):
     """`n_features` features through `n_hidden` dims and back, tied weights, ReLU on the output."""
 
-    exact: ClassVar[str | None] = "relu"
+    exact: ClassVar[Literal["relu", "linear"] | None] = "relu"
 
     def empty(self, instances: int) -> TiedModule:
         """W (instances, n, m), b (instances, n)."""
