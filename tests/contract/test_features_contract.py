@@ -94,7 +94,19 @@ def test_supports_are_sampled_as_often_as_they_are_listed_and_give_the_entropy(d
 
 @pytest.mark.parametrize("distribution", [pytest.param(d, id=n) for n, d in parts.discover("features").items()])
 @pytest.mark.parametrize(
-    ("field", "wrong"), [("n_features", 0), ("n_features", 2.5), ("values", "complex"), ("density", float("nan")), ("density", 1.5)]
+    ("field", "wrong"),
+    [
+        ("n_features", 0),
+        ("n_features", 2.5),
+        ("n_features", "six"),
+        ("n_features", True),
+        ("n_sets", 2.5),
+        ("n_active", 2.5),
+        ("values", "complex"),
+        ("density", float("nan")),
+        ("density", 1.5),
+        ("density", "half"),
+    ],
 )
 def test_bad_fields_are_refused_by_name(distribution, field, wrong):
     names = inspect.signature(distribution).parameters

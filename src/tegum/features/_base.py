@@ -8,6 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -196,13 +197,13 @@ def _binary_entropy(p: float) -> float:
     return 0.0 if p <= 0 or p >= 1 else -(p * math.log2(p) + (1 - p) * math.log1p(-p) / math.log(2))
 
 
-def check_count(name: str, value: int, at_least: int = 1) -> None:
+def check_count(name: str, value: object, at_least: int = 1) -> None:
     """Raise ValueError unless `value` is an integer of at least `at_least`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < at_least:
         raise ValueError(f"{name} is {value!r}; it must be an integer of at least {at_least}")
 
 
-def check_probability(name: str, value: float) -> None:
+def check_probability(name: str, value: object) -> None:
     """Raise ValueError unless `value` lies in [0, 1]; NaN does not."""
     if not isinstance(value, (int, float, np.floating, np.integer)) or not 0 <= value <= 1:
         raise ValueError(f"{name} is {value!r}; it must lie in [0, 1]")
@@ -210,7 +211,10 @@ def check_probability(name: str, value: float) -> None:
 
 def check_densities(name: str, value: object, n_features: int) -> None:
     """Raise ValueError unless `value` is one probability or `n_features` of them."""
-    density = np.asarray(value, dtype=np.float64)
+    try:
+        density = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {value!r}; it must be a number in [0, 1] or one a feature") from None
     if density.ndim > 1 or (density.ndim == 1 and len(density) != n_features):
         raise ValueError(f"{name} has shape {density.shape} but there are {n_features} features; give one number or one a feature")
     wrong = np.flatnonzero(~((density >= 0) & (density <= 1)))
@@ -219,7 +223,7 @@ def check_densities(name: str, value: object, n_features: int) -> None:
         raise ValueError(f"{name if density.ndim == 0 else f'{name}[{at}]'} is {density.reshape(-1)[at]}; it must lie in [0, 1]")
 
 
-def check_sets(n_sets: int, n_features: int) -> None:
+def check_sets(n_sets: Any, n_features: int) -> None:
     """Raise ValueError unless the features fall into `n_sets` equal sets."""
     check_count("n_sets", n_sets)
     if n_features % n_sets:
