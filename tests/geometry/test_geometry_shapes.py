@@ -1,6 +1,7 @@
 """Polytopes whose measures are known, and what holds for any table of directions."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -164,6 +165,20 @@ def test_what_is_no_table_of_directions_is_refused_with_its_shape(measure):
         measure(torch.zeros(4, 0))
     with pytest.raises(ValueError, match="complex64"):
         measure(torch.zeros(4, 2, dtype=torch.complex64))
+
+
+@pytest.mark.parametrize(
+    ("shape", "lacks"), [((0, 5, 3), "0 instances"), ((2, 0, 5, 3), "0 instances"), ((0, 3), "0 features"), ((2, 0, 3), "0 features")]
+)
+def test_an_empty_table_has_no_histogram_and_no_alignment(shape, lacks):
+    empty = torch.zeros(shape)
+    said = re.escape(f"has shape {shape}, which holds {lacks}")
+    with pytest.raises(ValueError, match=f"W {said}"):
+        geometry.cosine_histogram(empty)
+    with pytest.raises(ValueError, match=f"A {said}"):
+        geometry.align(empty, empty)
+    with pytest.raises(ValueError, match=f"B {said}"):
+        geometry.align(torch.zeros(5, 3), empty)
 
 
 def test_arrays_and_half_precision_are_taken():

@@ -26,6 +26,14 @@ def as_directions(W: Directions, name: str = "W") -> Float[Tensor, "*batch featu
     return table if table.dtype in (torch.float32, torch.float64) else table.to(torch.float32)
 
 
+def some_directions(W: Directions, name: str = "W") -> Float[Tensor, "*batch features dims"]:
+    """`as_directions` for what is made instance by instance and needs one; ValueError for a table without instances or features."""
+    table = as_directions(W, name)
+    if table.numel() == 0:
+        raise ValueError(f"{name} has shape {tuple(table.shape)}, which holds 0 {'instances' if table.shape[-2] else 'features'}")
+    return table
+
+
 def stacked(W: Float[Tensor, "*batch features dims"]) -> Float[Tensor, "instances features dims"]:
     """All leading dims as one."""
     return W.reshape(prod(W.shape[:-2]), *W.shape[-2:])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tegum.geometry._directions import Directions, as_directions, stacked
+from tegum.geometry._directions import Directions, some_directions, stacked
 from tegum.geometry.rotations import haar_rotation
 from tegum.shapes import Float, Int
 
@@ -35,7 +35,7 @@ def align(A: Directions, B: Directions, *, rotate: bool = True, permute: bool = 
     `rotate=False` or `permute=False` when that part is known to be the identity: the answer is then the global optimum, `restarts` unused.
     Both unknown: `restarts` random starts after the first, stopped early by an exact match. For tables of up to a few hundred features.
     """
-    A, B = as_directions(A, "A"), as_directions(B, "B")
+    A, B = some_directions(A, "A"), some_directions(B, "B")
     if A.shape[-2:] != B.shape[-2:]:
         raise ValueError(f"A has {A.shape[-2]} features in {A.shape[-1]} dims, B has {B.shape[-2]} in {B.shape[-1]}")
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tegum.geometry._directions import Directions, as_directions, cosine_blocks, stacked, unit
+from tegum.geometry._directions import Directions, cosine_blocks, some_directions, stacked, unit
 from tegum.shapes import Float, Int
 
 
@@ -62,7 +62,7 @@ def cosine_histogram(W: Directions, bins: int = 2000) -> CosineHistogram:
     """Count the cosines of all pairs of features in `bins` equal bins over [-1, 1], in the memory of the table twice and one block."""
     if bins < 1:
         raise ValueError(f"bins must be at least 1, not {bins}")
-    W = as_directions(W).detach()
+    W = some_directions(W).detach()
     batch = W.shape[:-2]
     every = [_one(unit(table), bins) for table in stacked(W)]
     counts, mean, rms, smallest, largest = (torch.stack(one).reshape(batch + one[0].shape) for one in zip(*every, strict=True))
