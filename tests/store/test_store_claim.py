@@ -17,7 +17,7 @@ pairs = st.tuples(numbers, numbers).map(lambda pair: tuple(sorted(pair)))
 @given(expected=pairs, interval=pairs, where=st.floats(0, 1), tolerance=st.floats(0, 1e6))
 def test_the_verdict_is_where_the_interval_lies(expected, interval, where, tolerance):
     estimate = interval[0] + where * (interval[1] - interval[0])
-    claim = Claim("x", estimate, expected=expected, interval=interval, tolerance=tolerance)
+    claim = Claim("x", estimate, expected=expected, interval=interval, tolerance=tolerance, reason="why")
     inside = [expected[0] - tolerance <= end <= expected[1] + tolerance for end in interval]
     if all(inside):
         assert claim.verdict == "holds"
@@ -29,14 +29,14 @@ def test_the_verdict_is_where_the_interval_lies(expected, interval, where, toler
 
 @given(estimate=numbers, expected=numbers, tolerance=st.floats(0, 1e6))
 def test_without_an_interval_the_estimate_decides(estimate, expected, tolerance):
-    claim = Claim("x", estimate, expected=expected, tolerance=tolerance)
+    claim = Claim("x", estimate, expected=expected, tolerance=tolerance, reason="why")
     within = expected - tolerance <= estimate <= expected + tolerance
     assert claim.verdict == ("holds" if within else "refuted")
 
 
 @given(estimate=numbers, expected=pairs, less=st.floats(0, 1e3), more=st.floats(0, 1e3))
 def test_a_wider_tolerance_never_refutes_what_held(estimate, expected, less, more):
-    before, after = (Claim("x", estimate, expected=expected, tolerance=width) for width in (less, less + more))
+    before, after = (Claim("x", estimate, expected=expected, tolerance=width, reason="why") for width in (less, less + more))
     assert not (before.verdict == "holds" and after.verdict != "holds")
 
 
@@ -46,7 +46,7 @@ def test_nan_decides_nothing(expected):
 
 
 def test_an_interval_that_is_not_known_decides_nothing():
-    assert Claim("x", 1.0, expected=1.0, interval=(math.nan, 2.0)).verdict == "undecided"
+    assert Claim("x", 1.0, expected=1.0, interval=(math.nan, 2.0), reason="why").verdict == "undecided"
 
 
 def test_open_ends_are_open():
@@ -77,6 +77,17 @@ def test_a_claim_comes_back_from_json(estimate, expected, tolerance, interval):
     assert Claim.from_dict(json.loads(json.dumps(claim.to_dict()))) == claim
 
 
+def test_an_exact_claim_needs_no_reason_for_a_tolerance_of_nothing():
+    assert Claim("x", 1.0, expected=1.0, tolerance=0).as_recorded
+    assert Claim("x", 1.0, expected=(0, 2), tolerance=None).as_recorded
+
+
+def test_a_claim_saved_before_reasons_were_asked_for_can_still_be_read():
+    saved = Claim("x", 1.0, expected=1.0, tolerance=0.1, interval=(0.9, 1.1), reason="why").to_dict() | {"reason": ""}
+    assert Claim.from_dict(saved).reason == "not given"
+    assert Claim.from_dict(Claim("x", 1.0, expected=1.0, reason="exact").to_dict()).reason == "exact"
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -93,6 +104,10 @@ def test_a_claim_comes_back_from_json(estimate, expected, tolerance, interval):
         ({"expected": 1, "tolerance": -0.1}, "tolerance is -0.1"),
         ({"expected": 1, "tolerance": math.inf}, "tolerance is inf"),
         ({"expected": 1, "interval": (3, 1)}, "low end is above"),
+        ({"expected": 1, "tolerance": 0.1}, "a tolerance of 0.1 needs its reason"),
+        ({"expected": 1, "tolerance": 0.1, "reason": " "}, "a tolerance of 0.1 needs its reason"),
+        ({"expected": 1, "interval": (0, 2)}, "an interval needs its reason"),
+        ({"expected": (0, None), "interval": (0, 2), "reason": None}, "an interval needs its reason"),
         ({"expected": 1, "on_record": "proved"}, "'proved'"),
         ({"expected": 1, "on_record": "refuted"}, "needs its record_reason"),
     ],

@@ -33,7 +33,7 @@ class Claim:
     interval
         (lo, hi) for the estimate, such as a 95 % confidence interval; None when the estimate is exact.
     reason
-        Where the tolerance and the interval come from.
+        Where the tolerance and the interval come from; a claim with either (a tolerance above 0) needs it.
     source
         The paper, section or equation that makes the claim.
     on_record
@@ -69,6 +69,9 @@ class Claim:
                 raise self._error("a yes-or-no claim has neither tolerance nor interval")
         elif isinstance(self.estimate, bool):
             raise self._error(f"estimate is {self.estimate} but expected is {self.expected}: compare a number with a number")
+        if (self.tolerance or self.interval is not None) and not (isinstance(self.reason, str) and self.reason.strip()):
+            given = "an interval" if self.interval is not None else f"a tolerance of {self.tolerance:g}"
+            raise self._error(f"{given} needs its reason: where it comes from")
         if self.on_record not in VERDICTS:
             raise self._error(f"on_record is {self.on_record!r}; it is one of {', '.join(VERDICTS)}")
         if self.on_record != "holds" and not self.record_reason:
@@ -103,7 +106,9 @@ class Claim:
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> "Claim":
-        """The claim that `to_dict` wrote."""
+        """The claim that `to_dict` wrote, also into a store from before a reason was asked for."""
+        if (saved.get("tolerance") or saved.get("interval")) and not saved.get("reason"):
+            saved = {**saved, "reason": "not given"}
         return cls(**saved)
 
     def __str__(self) -> str:
