@@ -2,19 +2,23 @@
 
 Adding a part is adding one file. A class part is a concrete subclass of its room's base that is defined in the file; a function part (a
 dictionary construction) is a public function whose return annotation is the room's base. Files that begin with `_` are skipped, folders are
-walked, two parts of one name in one room are an error, and a file that does not import is kept as 'not available: reason'. Third parties add
-parts through an entry point named after the room (`tegum.decoders`, `tegum.experiments`, ...).
+walked (those with an `__init__.py`), two parts of one name in one room are an error, and a file that does not import is kept as 'not available:
+reason'. Third parties add parts through an entry point named after the room (`tegum.decoders`, `tegum.experiments`, ...).
+
+What was found is kept in a cache, the survey, until a file or an installed package changes: a listing then imports nothing, and one
+experiment is found without importing the others.
 """
 
 import difflib
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import json
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
@@ -33,6 +37,7 @@ ROOMS = {
     "experiments": ("tegum.store.experiment", "Experiment"),
 }
 _PACKAGES = {"models": "tegum.toys.models", "losses": "tegum.toys.losses", "engines": "tegum.toys.engines"}
+_ONE_BY_ONE = {"experiments"}  # rooms whose files together take seconds to import, so that `find` imports only what it is asked for
 
 
 class DuplicatePart(ValueError):
@@ -52,7 +57,7 @@ class Part:
 
     room: str
     name: str
-    module: str
+    module: str  # or what its entry point says, where that could not be loaded
     title: str
     id: str = ""
     source: str = ""
@@ -67,28 +72,20 @@ class Part:
 @cache
 def discover(room: str) -> dict[str, Any]:
     """Every part of `room` by name, in the order of their ids and names: classes, or functions where the room's parts are functions."""
-    found: dict[str, Any] = {}
-    for part, target in _walk(room):
-        if target is None:
-            continue
-        if part.name in found:
-            raise DuplicatePart(f"{room} has two parts named {part.name!r}: {found[part.name].__module__} and {part.module}")
-        found[part.name] = target
+    _refuse_duplicates(part for part, _ in _walk(room))
+    found = {part.name: target for part, target in _walk(room) if target is not None}
     return dict(sorted(found.items(), key=lambda item: (_id_order(getattr(item[1], "id", "")), item[0])))
 
 
 def find(room: str, name: str) -> Any:
-    """The part of `room` called `name` (an experiment answers to its id too). Raises UnknownPart with a suggestion."""
-    parts = discover(room)
-    for key, part in parts.items():
-        if name == key or name.lower() == getattr(part, "id", "").lower() != "":
-            return part
-    for part, target in _walk(room):
-        if target is None and part.name == name:
-            raise UnknownPart(f"{room.rstrip('s')} {name!r} is not available: {part.reason}")
-    raise UnknownPart(
-        f"no {room.rstrip('s')} named {name!r}; {did_you_mean(name, [*parts, *(getattr(p, 'id', '') for p in parts.values())])}"
-    )
+    """The part of `room` called `name` (an experiment answers to its id too). Raises UnknownPart with a suggestion, or with the reason."""
+    listed = [part for part in _surveyed() if part.room == room] if room in _ONE_BY_ONE else [part for part, _ in _walk(room)]
+    _refuse_duplicates(listed)
+    for part in sorted(listed, key=lambda part: not part.available):
+        if name == part.name or name.lower() == part.id.lower() != "":
+            return _load(part)
+    known = [known for part in listed for known in (part.name, part.id)]
+    raise UnknownPart(f"no {_singular(room)} named {name!r}; {did_you_mean(name, known)}")
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
@@ -114,53 +111,102 @@ def lazy(room: str, package: str) -> Callable[[str], Any]:
 
 
 def survey() -> list[Part]:
-    """Every part of every room, available or not, without importing what was surveyed before and has not changed since."""
+    """Every part of every room, available or not, without importing what was surveyed before and has not changed since.
+
+    Raises DuplicatePart where two parts of a room share a name.
+    """
+    listed = _surveyed()
+    for room in ROOMS:
+        _refuse_duplicates(part for part in listed if part.room == room)
+    return listed
+
+
+def _surveyed() -> list[Part]:
     key, file = _fingerprint(), _cache_file()
     try:
         saved = json.loads(file.read_text())
-        if saved["key"] == key:
+        if saved["key"] == key and all(_stamp(Path(name)) == stamp for name, stamp in saved["files"].items()):
             return [Part(**p) for p in saved["parts"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     listed = [part for room in ROOMS for part, _ in sorted(_walk(room), key=lambda found: (_id_order(found[0].id), found[0].name))]
+    files = {name: _stamp(Path(name)) for name in _files_elsewhere(listed)}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         scratch = file.with_suffix(f".{os.getpid()}")
-        scratch.write_text(json.dumps({"key": key, "parts": [asdict(p) for p in listed]}))
+        scratch.write_text(json.dumps({"key": key, "files": files, "parts": [asdict(p) for p in listed]}))
         scratch.replace(file)
     except OSError:
         pass  # a read-only home costs speed, nothing else
     return listed
 
 
+def _refuse_duplicates(listed: Iterable[Part]) -> None:
+    seen: dict[str, Part] = {}
+    for part in listed:
+        if part.available and (other := seen.setdefault(part.name, part)) is not part:
+            raise DuplicatePart(f"{part.room} has two parts named {part.name!r}: {other.module} and {part.module}")
+
+
+def _load(part: Part) -> Any:
+    """The part itself, imported now: what a survey said of it may no longer be so."""
+    what = f"{_singular(part.room)} {part.name!r}"
+    try:
+        module = _import(part.module)
+    except Exception as error:
+        raise UnknownPart(f"{what} is not available: {type(error).__name__}: {error}") from error
+    for target in _parts_of(module, _base(part.room)):
+        if _describe(part.room, target, module).name == part.name:
+            return target
+    raise UnknownPart(f"{what} is not available: {part.module} holds none of that name")
+
+
 @cache
 def _walk(room: str) -> tuple[tuple[Part, Any], ...]:
-    base_module, base_name = ROOMS[room]
-    base = getattr(importlib.import_module(base_module), base_name)
+    base = _base(room)
     found: list[tuple[Part, Any]] = []
-    for module_name, load in _modules(room):
+    seen: set[str] = set()  # two entry points may name one module
+    for place in [*_files(importlib.import_module(_package(room))), *(p.value for p in metadata.entry_points(group=f"tegum.{room}"))]:
         try:
-            module = load()
+            module = _import(place)
         except Exception as error:  # noqa: BLE001 - whatever a part's file raises is its reason for not being available
-            short = module_name.rpartition(".")[2]
-            found.append((Part(room, short, module_name, "", reason=f"{type(error).__name__}: {error}"), None))
+            found.append((Part(room, place.rpartition(".")[2], place, "", reason=f"{type(error).__name__}: {error}"), None))
             continue
-        found.extend((_describe(room, target, module), target) for target in _parts_of(module, base))
+        if module.__name__ not in seen:
+            found.extend((_describe(room, target, module), target) for target in _parts_of(module, base))
+        seen.add(module.__name__)
     return tuple(found)
 
 
-def _modules(room: str) -> Iterator[tuple[str, Callable[[], ModuleType]]]:
-    package = importlib.import_module(_PACKAGES.get(room, f"tegum.{room}"))
-    for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if not info.ispkg and not any(piece.startswith("_") for piece in info.name.split(".")):
-            yield info.name, lambda name=info.name: importlib.import_module(name)
-    for point in metadata.entry_points(group=f"tegum.{room}"):
+def _package(room: str) -> str:
+    return _PACKAGES.get(room, f"tegum.{room}")
 
-        def load(point: metadata.EntryPoint = point) -> ModuleType:
-            target = point.load()
-            return target if isinstance(target, ModuleType) else importlib.import_module(target.__module__)
 
-        yield point.value, load
+def _base(room: str) -> type:
+    module, name = ROOMS[room]
+    return getattr(importlib.import_module(module), name)
+
+
+def _files(package: ModuleType) -> Iterator[str]:
+    """The public modules of a package and its public folders; a folder that does not import stands for its files."""
+    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if info.name.rpartition(".")[2].startswith("_"):
+            continue
+        if info.ispkg:
+            try:
+                inner = importlib.import_module(info.name)
+            except Exception:  # noqa: BLE001 - imported again by the caller, who keeps the reason
+                yield info.name
+            else:
+                yield from _files(inner)
+        else:
+            yield info.name
+
+
+def _import(place: str) -> ModuleType:
+    """The module named, or that of the object that an entry point names."""
+    target = metadata.EntryPoint(name="", group="", value=place).load()
+    return target if isinstance(target, ModuleType) else importlib.import_module(target.__module__)
 
 
 def _parts_of(module: ModuleType, base: type) -> Iterator[Any]:
@@ -194,14 +240,46 @@ def _id_order(identifier: str) -> tuple[str, int]:
     return (letters or "~", int(digits) if digits else 0)
 
 
+def _singular(room: str) -> str:
+    return {"dictionaries": "dictionary", "losses": "loss"}.get(room, room.removesuffix("s"))
+
+
 def _fingerprint() -> str:
+    """Changes with any file of this package, and with what is installed anywhere on the path and the entry points it declares."""
+    own = [(str(file), _stamp(file)) for file in sorted(Path(__file__).parent.rglob("*.py"))]
+    installed = []
+    for place in dict.fromkeys(map(os.path.abspath, sys.path)):
+        try:
+            found = sorted(info for info in Path(place).iterdir() if info.suffix in {".dist-info", ".egg-info"})
+        except OSError:
+            continue  # not there, or an archive
+        installed += [(str(info), _stamp(info / "entry_points.txt")) for info in found]
+    return hashlib.sha256(repr((sys.version, own, installed)).encode()).hexdigest()
+
+
+def _files_elsewhere(listed: Iterable[Part]) -> set[str]:
+    """The files of third parties' parts, which the fingerprint does not see."""
+    points = [point for room in ROOMS for point in metadata.entry_points(group=f"tegum.{room}")]
+    modules = {point.module for point in points} | {part.module for part in listed if part.available}
     root = Path(__file__).parent
-    seen = [(str(f), (s := f.stat()).st_size, s.st_mtime_ns) for f in sorted(root.rglob("*.py"))]
-    places = sorted({str(Path(p).resolve()) for p in sys.path if p.endswith("-packages")})
-    installed = [
-        (p, sorted(n.name for n in Path(p).iterdir() if n.suffix in {".dist-info", ".egg-info"})) for p in places if Path(p).is_dir()
-    ]
-    return hashlib.sha256(repr((sys.version, seen, installed)).encode()).hexdigest()
+    named = [getattr(sys.modules.get(module), "__file__", None) or _unloaded(module) for module in modules]
+    return {file for file in named if file and root not in Path(file).parents}
+
+
+def _unloaded(module: str) -> str | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except Exception:  # noqa: BLE001 - its package does not import, and there is no telling where it is
+        return None
+    return spec.origin if spec else None
+
+
+def _stamp(file: Path) -> list[int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _cache_file() -> Path:

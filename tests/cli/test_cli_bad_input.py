@@ -1,11 +1,14 @@
 """Bad input: exit code 2, one clear line on stderr, nothing on stdout, nothing written."""
 
+import shutil
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from tegum import parts
 
+PLUGIN = Path(__file__).parent / "plugin"
 EXPERIMENTS = parts.discover("experiments")
 
 
@@ -56,6 +59,23 @@ def test_bad_input_is_told_in_one_line_and_nothing_is_written(tegum_here, tmp_pa
 
 def test_a_real_process_ends_with_exit_code_2(tegum, tmp_path):
     refused(tegum("run", "coin_flips", "--set", "heads=2"), tmp_path, "heads[0] = 2")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("list", "--json"), ("list", "experiments"), ("info", "coin_flips"), ("run", "coin_flips")]
+)
+def test_two_experiments_of_one_name_are_refused_with_both_files(tegum_here, tmp_path, monkeypatch, arguments):
+    other = tmp_path / "other"
+    (other / "more").mkdir(parents=True)
+    (other / "more" / "__init__.py").touch()
+    (other / "more" / "coin_flips.py").write_text((PLUGIN / "coin_flips.py").read_text())
+    (other / "more-1.dist-info").mkdir()
+    (other / "more-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: more\nVersion: 1\n")
+    (other / "more-1.dist-info" / "entry_points.txt").write_text("[tegum.experiments]\ncoin_flips = more.coin_flips\n")
+    monkeypatch.syspath_prepend(str(other))
+    answer = tegum_here(*arguments)
+    shutil.rmtree(other)
+    refused(answer, tmp_path, "experiments has two parts named 'coin_flips': ", "more.coin_flips")
 
 
 def test_a_store_that_is_a_file_or_no_database_is_refused(tegum_here, tmp_path):

@@ -97,3 +97,15 @@ def test_neither_a_listing_nor_the_import_loads_anything_heavy(environment):
     )
     done = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True)
     assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize("command", [["info", "T1"], ["run", "coin_flips", "--set", "flips=0"], ["run", "coin_flip"]])
+def test_asking_for_one_experiment_loads_no_other(environment, command):
+    subprocess.run([sys.executable, "-m", "tegum", "list"], env=environment, check=True, capture_output=True)  # fills the survey's cache
+    script = (
+        f"import atexit, sys; sys.argv = ['tegum', *{command}]; from tegum.cli import main; "
+        "loaded = lambda: [m for m in sys.modules if m == 'torch' or m.startswith('tegum.experiments.')]; "
+        "atexit.register(lambda: print(loaded(), file=sys.stderr)); main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment, check=False, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "[]"

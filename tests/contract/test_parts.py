@@ -1,6 +1,7 @@
 """Discovery: a file in a room is a part of it, with no other edit; what cannot be had is listed with its reason."""
 
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -47,6 +48,12 @@ def write(folder: Path, name: str, text: str) -> None:
     forget()
 
 
+def install(folder: Path, entry_points: str, name: str = "elsewhere") -> None:
+    """Metadata of a third party's package."""
+    write(folder, f"{name}-1.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    write(folder, f"{name}-1.dist-info/entry_points.txt", entry_points)
+
+
 def fruit(name: str) -> str:
     return f"from scratch_fruits._base import Fruit\n\nclass {name}(Fruit):\n    def juice(self): return 2\n"
 
@@ -84,8 +91,10 @@ def test_a_function_that_says_it_returns_the_rooms_base_is_a_part(room):
 
 def test_two_parts_of_one_name_are_an_error_that_names_both_files(room):
     write(room, "other.py", fruit("Apple"))
-    with pytest.raises(parts.DuplicatePart, match=r"two parts named 'Apple': scratch_fruits\.apple and scratch_fruits\.other"):
-        parts.discover("fruits")
+    for ask in (lambda: parts.discover("fruits"), parts.survey, parts.survey, lambda: parts.find("fruits", "Apple")):
+        with pytest.raises(parts.DuplicatePart, match=r"two parts named 'Apple': scratch_fruits\.apple and scratch_fruits\.other"):
+            ask()
+        forget()
 
 
 def test_a_file_that_does_not_import_is_listed_with_its_reason_and_spoils_nothing(room):
@@ -101,19 +110,41 @@ def test_a_file_that_does_not_import_is_listed_with_its_reason_and_spoils_nothin
         parts.find("fruits", "durian")
 
 
-def test_a_mistyped_name_gets_a_suggestion(room):
-    with pytest.raises(parts.UnknownPart, match=r"no fruit named 'Aple'; did you mean 'Apple'\?"):
-        parts.find("fruits", "Aple")
+@pytest.mark.parametrize("error", ["import a_package_nobody_has", "1 / 0"])
+def test_a_folder_that_does_not_import_is_listed_with_its_reason_and_spoils_nothing(room, error):
+    write(room, "citrus/__init__.py", error)
+    write(room, "citrus/lemon.py", fruit("Lemon"))
+    assert list(parts.discover("fruits")) == ["Apple"]
+    assert [part.name for part in parts.survey() if not part.available] == ["citrus"]
+    with pytest.raises(parts.UnknownPart, match="fruit 'citrus' is not available: "):
+        parts.find("fruits", "citrus")
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "said"),
+    [
+        ("fruits", "Aple", "no fruit named 'Aple'; did you mean 'Apple'?"),
+        ("dictionaries", "gausian", "no dictionary named 'gausian'; did you mean 'gaussian'?"),
+        ("losses", "SquareError", "no loss named 'SquareError'; did you mean 'SquaredError'?"),
+    ],
+)
+def test_a_mistyped_name_gets_a_suggestion(request, kind, wrong, said):
+    if kind == "fruits":
+        request.getfixturevalue("room")
+    with pytest.raises(parts.UnknownPart, match=re.escape(said)):
+        parts.find(kind, wrong)
 
 
 def test_third_parties_add_parts_through_an_entry_point_of_the_rooms_name(room):
-    path = room.parent
-    (path / "elsewhere.py").write_text(fruit("Mango"))
-    (path / "elsewhere-1.dist-info").mkdir()
-    (path / "elsewhere-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
-    (path / "elsewhere-1.dist-info" / "entry_points.txt").write_text("[tegum.fruits]\nmango = elsewhere:Mango\n")
-    forget()
+    write(room.parent, "elsewhere.py", fruit("Mango"))
+    install(room.parent, "[tegum.fruits]\nmango = elsewhere:Mango\n")
     assert list(parts.discover("fruits")) == ["Apple", "Mango"]
+
+
+def test_two_entry_points_may_name_one_module(room):
+    write(room.parent, "elsewhere.py", fruit("Mango") + fruit("Papaya"))
+    install(room.parent, "[tegum.fruits]\nmango = elsewhere:Mango\npapaya = elsewhere:Papaya\n")
+    assert list(parts.discover("fruits")) == ["Apple", "Mango", "Papaya"]
 
 
 def test_a_survey_is_read_from_its_cache_until_a_file_changes(room, monkeypatch):
@@ -128,6 +159,77 @@ def test_a_survey_is_read_from_its_cache_until_a_file_changes(room, monkeypatch)
     (room / "pear.py").unlink()
     forget()
     assert [part.name for part in parts.survey()] == ["Apple"]
+
+
+def test_a_survey_sees_what_is_installed_in_any_folder_of_the_path_and_what_changes_there(room):
+    assert not room.parent.name.endswith("-packages")
+    assert [part.name for part in parts.survey()] == ["Apple"]
+    write(room.parent, "elsewhere.py", fruit("Mango"))
+    install(room.parent, "[tegum.fruits]\nmango = elsewhere\n")
+    assert [part.name for part in parts.survey()] == ["Apple", "Mango"]
+    write(room.parent, "elsewhere.py", '"""Stone fruits."""\n' + fruit("Mango"))
+    del sys.modules["elsewhere"]
+    assert [part.title for part in parts.survey()] == ["A red fruit.", "Stone fruits."]
+    write(room.parent, "elsewhere_too.py", fruit("Papaya"))
+    install(room.parent, "[tegum.fruits]\nmango = elsewhere\npapaya = elsewhere_too\n")
+    assert [part.name for part in parts.survey()] == ["Apple", "Mango", "Papaya"]
+
+
+def test_a_survey_notices_when_a_third_partys_broken_file_is_mended(room):
+    write(room.parent, "elsewhere.py", "1 / 0\n")
+    install(room.parent, "[tegum.fruits]\nmango = elsewhere\n")
+    assert [part.available for part in parts.survey()] == [True, False]
+    write(room.parent, "elsewhere.py", fruit("Mango"))
+    assert [part.name for part in parts.survey() if part.available] == ["Apple", "Mango"]
+
+
+@pytest.fixture
+def orchard(room, monkeypatch):
+    """The room as that of the experiments, whose parts are found one by one; with an apple, a pear, a durian that fails and a mango elsewhere."""
+    monkeypatch.setattr(parts, "ROOMS", {"experiments": ("scratch_fruits._base", "Fruit")})
+    monkeypatch.setattr(parts, "_PACKAGES", {"experiments": "scratch_fruits"})
+    write(room, "pear.py", fruit("Pear") + "    id = 'F2'\n")
+    write(room, "durian.py", "import a_package_nobody_has\n")
+    write(room.parent, "elsewhere.py", fruit("Mango"))
+    install(room.parent, "[tegum.experiments]\nmango = elsewhere:Mango\n")
+    parts.survey()
+    as_new()
+    return room
+
+
+def as_new() -> None:
+    for name in [name for name in sys.modules if name.startswith(("scratch_fruits.", "elsewhere"))]:
+        del sys.modules[name]
+    forget()
+
+
+def imported() -> set[str]:
+    return {name.removeprefix("scratch_fruits.") for name in sys.modules if name.startswith(("scratch_fruits.", "elsewhere"))} - {"_base"}
+
+
+@pytest.mark.parametrize(("asked", "file"), [("pear", "pear"), ("f2", "pear"), ("apple", "apple"), ("elsewhere", "elsewhere")])
+def test_an_experiment_is_found_without_importing_the_others(orchard, asked, file):
+    assert parts.find("experiments", asked).name == file
+    assert imported() == {file}
+
+
+def test_an_experiment_that_is_not_there_is_refused_without_importing_any(orchard):
+    with pytest.raises(parts.UnknownPart, match=r"no experiment named 'paer'; did you mean 'pear'\?"):
+        parts.find("experiments", "paer")
+    with pytest.raises(parts.UnknownPart, match=r"no experiment named 'F3'; did you mean 'F2'\?"):
+        parts.find("experiments", "F3")
+    assert imported() == set()
+
+
+def test_an_experiment_that_does_not_import_is_tried_again_and_refused_with_its_reason(orchard):
+    with pytest.raises(parts.UnknownPart, match=r"experiment 'durian' is not available: ModuleNotFoundError: .*a_package_nobody_has"):
+        parts.find("experiments", "durian")
+    write(orchard, "durian.py", fruit("Durian"))
+    assert parts.find("experiments", "durian").__name__ == "Durian"
+    as_new()
+    write(orchard, "pear.py", "1 / 0\n")
+    with pytest.raises(parts.UnknownPart, match="experiment 'pear' is not available: ZeroDivisionError"):
+        parts.find("experiments", "pear")
 
 
 @pytest.mark.parametrize("spoilt", ["", "{", "[]", '{"key": 1}', '{"key": null, "parts": [{"no": "part"}]}'])

@@ -4,6 +4,7 @@ Results go to stdout, progress to stderr. Exit codes: 0 all well; 1 a cell faile
 2 bad input, told in one line; 130 interrupted.
 """
 
+import contextlib
 import os
 import sys
 
@@ -23,8 +24,9 @@ def _run(arguments: list[str]) -> int:
     if arguments in (["list"], ["list", "--json"]):  # typer and the pydantic beneath it take longer to load than the listing
         from tegum.cli.listing import write_listing
 
-        write_listing(as_json="--json" in arguments)
-        return 0
+        with contextlib.suppress(ValueError):  # parts that share a name: told below, as every command tells it
+            write_listing(as_json="--json" in arguments)
+            return 0
     import typer
 
     from tegum.cli.app import app
