@@ -98,16 +98,45 @@ def did_you_mean(name: str, known: list[str]) -> str:
 
 
 def lazy(room: str, package: str) -> Callable[[str], Any]:
-    """A module `__getattr__` (PEP 562) under which a room's parts appear when first asked for."""
+    """A module `__getattr__` (PEP 562) under which a room's parts appear when first asked for.
+
+    The package of the room shows a part even where it has a file of that name: importing `tegum.dictionaries.hadamard` does not put the
+    file in the place of the function `tegum.dictionaries.hadamard`.
+    """
 
     def getattr_(name: str) -> Any:
         if not name.startswith("_"):
             for key, part in discover(room).items():
                 if name in (key, getattr(part, "__name__", key)):
                     return part
+            if f"{package}.{name}" in sys.modules:
+                return sys.modules[f"{package}.{name}"]
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
+    if package == _package(room):
+        module = sys.modules[package]
+        module.__class__ = _Room
+        for name in [name for name, value in vars(module).items() if _is_file_of(module, name, value)]:
+            delattr(module, name)
     return getattr_
+
+
+class _Room(ModuleType):
+    """The package of a room: an import binds no public file of it as an attribute, so that its `__getattr__` is asked for the part first."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not _is_file_of(self, name, value):
+            super().__setattr__(name, value)
+
+
+def _is_file_of(package: ModuleType, name: str, value: Any) -> bool:
+    """True for a public file of `package`, which could share its name with a part; folders and `_files` hold none of that name."""
+    return (
+        isinstance(value, ModuleType)
+        and value.__name__ == f"{package.__name__}.{name}"
+        and not hasattr(value, "__path__")
+        and not name.startswith("_")
+    )
 
 
 def survey() -> list[Part]:

@@ -8,7 +8,7 @@ import torch
 from tegum import parts
 from tegum.decoders import Status, Values, decode
 from tegum.dictionaries.dense import Dense
-from tegum.dictionaries.gaussian import gaussian
+from tegum.dictionaries.gaussian_entries import gaussian
 from tegum.features.exactly_k import ExactlyK
 
 N, K = 32, 3

@@ -22,6 +22,12 @@ every = pytest.mark.parametrize("construct", [pytest.param(c, id=n) for n, c in 
 
 
 @every
+def test_it_is_called_otherwise_than_its_file(construct):
+    """It would be found all the same, but a type checker takes `from tegum.dictionaries import name` for the file."""
+    assert construct.__name__ != construct.__module__.rpartition(".")[2]
+
+
+@every
 def test_it_is_the_linear_operator_of_its_directions(construct):
     D = example(construct)
     assert isinstance(D, Dictionary)

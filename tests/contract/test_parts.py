@@ -4,6 +4,7 @@ import importlib
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -87,6 +88,57 @@ def test_abstract_classes_and_imported_ones_are_no_parts(room):
 def test_a_function_that_says_it_returns_the_rooms_base_is_a_part(room):
     write(room, "mix.py", "from scratch_fruits._base import Fruit\n\ndef mix(n: int) -> Fruit: ...\n\ndef weigh(n: int) -> float: ...\n")
     assert list(parts.discover("fruits")) == ["Apple", "mix"]
+
+
+LAZY = "from tegum.parts import lazy\n\n__getattr__ = lazy('fruits', __name__)\n"
+MIX = "from scratch_fruits._base import Fruit\n\ndef mix() -> Fruit: return 3\n"
+
+
+def again(name: str) -> ModuleType:
+    """The package as a new process would first meet it."""
+    for known in [known for known in sys.modules if known.startswith(name)]:
+        del sys.modules[known]
+    forget()
+    return importlib.import_module(name)
+
+
+@pytest.mark.parametrize("first", ["", "from scratch_fruits import mix\n"], ids=["", "imported by the room itself"])
+@pytest.mark.parametrize("file_first", [True, False])
+def test_a_function_is_found_under_its_name_although_its_file_has_the_same(room, file_first, first):
+    write(room, "mix.py", MIX)
+    write(room, "__init__.py", first + LAZY)
+    package = again("scratch_fruits")
+    if not file_first:
+        assert package.mix() == 3
+    file = importlib.import_module("scratch_fruits.mix")
+    assert package.mix() == 3
+    assert package.mix is file.mix
+    namespace = {}
+    exec("from scratch_fruits import mix\nfrom scratch_fruits.mix import mix as same", namespace)
+    assert namespace["mix"] is namespace["same"] is file.mix
+
+
+def test_a_third_partys_function_is_found_although_a_file_of_the_room_has_its_name(room):
+    write(room.parent, "elsewhere.py", "from scratch_fruits._base import Fruit\n\ndef apple() -> Fruit: return 4\n")
+    install(room.parent, "[tegum.fruits]\napple = elsewhere:apple\n")
+    write(room, "__init__.py", LAZY)
+    package = again("scratch_fruits")
+    importlib.import_module("scratch_fruits.apple")
+    assert package.apple() == 4
+
+
+def test_files_and_folders_that_share_no_parts_name_are_attributes_once_imported(room):
+    write(room, "__init__.py", "from scratch_fruits import apple\n" + LAZY)
+    write(room, "citrus/__init__.py", "")
+    write(room, "citrus/lemon.py", fruit("Lemon"))
+    package = again("scratch_fruits")
+    assert package.apple.Apple().juice() == 1
+    assert package.Lemon is package.citrus.lemon.Lemon
+    assert package._base.Fruit in package.Apple.__mro__
+    with pytest.raises(AttributeError, match="module 'scratch_fruits' has no attribute 'pear'"):
+        package.pear  # noqa: B018
+    with pytest.raises(AttributeError, match="module 'scratch_fruits' has no attribute '_pear'"):
+        package._pear  # noqa: B018
 
 
 def test_two_parts_of_one_name_are_an_error_that_names_both_files(room):

@@ -36,14 +36,15 @@ def python(scratch, *arguments, **options):
     return done.stdout
 
 
-def test_the_guide_shows_a_distribution_and_an_experiment():
-    assert [Path(name).parts[2] for name in FILES] == ["features", "experiments"]
+def test_the_guide_shows_a_distribution_a_dictionary_and_an_experiment():
+    assert [Path(name).parts[2] for name in FILES] == ["features", "dictionaries", "experiments"]
 
 
 def test_one_file_each_is_listed_run_and_in_the_report(scratch):
     listed = json.loads(python(scratch, "-m", "tegum", "list", "--json"))
     found = {part["name"]: part["room"] for part in listed if part["available"]}
     assert found["TwoRates"] == "features"
+    assert found["antipodal"] == "dictionaries"
     assert found["random_directions"] == "experiments"
     told = json.loads(python(scratch, "-m", "tegum", "run", "random_directions", "--json"))
     assert [claim["verdict"] for claim in told[0]["claims"]] == ["holds"] * 3
@@ -51,28 +52,29 @@ def test_one_file_each_is_listed_run_and_in_the_report(scratch):
     assert "Random directions interfere as 1/sqrt(d)" in page.read_text()
 
 
+@pytest.mark.parametrize("file", ["opposed_pairs", "antipodal"])
+@pytest.mark.parametrize("file_first", [True, False])
+def test_the_dictionary_is_a_function_whatever_its_file_is_called_and_whichever_is_met_first(scratch, tmp_path, file, file_first):
+    shutil.copytree(scratch[0] / "src", tmp_path / "src")
+    room = tmp_path / "src" / "tegum" / "dictionaries"
+    (room / "opposed_pairs.py").rename(room / f"{file}.py")
+    call = "assert tegum.dictionaries.antipodal(n_features=8, n_dims=4, seed=0).n_features == 8"
+    lines = ["import tegum", *([] if file_first else [call]), f"import tegum.dictionaries.{file}", call]
+    python((tmp_path, scratch[1] | {"PYTHONPATH": str(tmp_path / "src")}), "-c", "\n".join(lines))
+
+
 @pytest.mark.slow
-def test_the_distribution_passes_the_contract_tests_of_its_room(scratch):
-    shutil.copytree(ROOT / "tests" / "contract", scratch[0] / "tests" / "contract")
+@pytest.mark.parametrize(("room", "part"), [("features", "TwoRates"), ("dictionaries", "antipodal"), ("experiments", "random_directions")])
+def test_each_part_passes_the_contract_tests_of_its_room(scratch, room, part):
+    shutil.copytree(ROOT / "tests" / "contract", scratch[0] / "tests" / "contract", dirs_exist_ok=True)
     shutil.copy(ROOT / "tests" / "conftest.py", scratch[0] / "tests")
     shutil.copy(ROOT / "pyproject.toml", scratch[0])
-    report = python(
-        scratch,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "tests/contract/test_features_contract.py",
-        "-k",
-        "TwoRates",
-    )
+    tests = f"tests/contract/test_{room}_contract.py"
+    report = python(scratch, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", tests, "-k", part)
     assert re.search(r"\d+ passed", report)
 
 
-def test_both_files_are_in_the_houses_style(scratch):
+def test_the_files_are_in_the_houses_style(scratch):
     shutil.copy(ROOT / "pyproject.toml", scratch[0])
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check"], ["format", "--check"]):

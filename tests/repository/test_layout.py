@@ -33,6 +33,12 @@ def test_an_import_the_other_way_is_caught(tmp_path):
     assert "tegum.store.cell -> tegum.toys" in done.stdout
 
 
+def test_every_folder_of_files_is_a_package():
+    """Discovery walks packages and setuptools ships packages: a folder without `__init__.py` would be neither found nor installed."""
+    folders = {file.parent for file in (ROOT / "src" / "tegum").rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
 def test_no_file_is_a_drawer_for_anything():
     files = [file for folder in ("src", "bench", "tests") for file in (ROOT / folder).rglob("*.py")]
     assert [file for file in files if file.stem.strip("_").lower() in DRAWERS] == []

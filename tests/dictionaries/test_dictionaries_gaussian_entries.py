@@ -1,6 +1,8 @@
 """Dense and gaussian dictionaries."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import torch
 from scipy import stats
 
 from tegum.dictionaries.dense import Dense
-from tegum.dictionaries.gaussian import gaussian
+from tegum.dictionaries.gaussian_entries import gaussian
 
 
 def test_gaussian_entries_are_normal_with_variance_one_over_d():
@@ -31,3 +33,14 @@ def test_what_is_no_table_of_directions_is_refused_with_its_shape(wrong):
 def test_dense_keeps_its_dtype_and_takes_lists():
     assert Dense([[1.0, 0.0], [0.0, 1.0]]).dtype == torch.float32
     assert Dense(np.eye(2)).dtype == torch.float64
+
+
+CALL = "D = tegum.dictionaries.gaussian(n_features=8, n_dims=4, seed=0); assert D.dense().shape == (8, 4)"
+
+
+@pytest.mark.parametrize(
+    "lines", [["import tegum.dictionaries.gaussian_entries", CALL], [CALL, "import tegum.dictionaries.gaussian_entries", CALL]]
+)
+def test_gaussian_is_a_function_whether_or_not_its_file_was_imported(lines):
+    done = subprocess.run([sys.executable, "-c", "\n".join(["import tegum", *lines])], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
