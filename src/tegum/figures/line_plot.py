@@ -34,7 +34,7 @@ def lines(
         style = {"color": SERIES[place % len(SERIES)], "width": 2}
         figure.add_scatter(
             x=ordered[x].to_numpy(), y=middle, error_y=bars, mode="lines+markers",
-            name=f"{colour_title or colour} {name}".strip() if colour else y,
+            name=f"{colour if colour_title is None else colour_title} {name}".strip() if colour else y,
             line=style, marker={"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 7}, hovertemplate="%{x:.4g}: %{y:.4g}",
         )  # fmt: skip
     add_references(figure, curves, levels, marks)

@@ -1,0 +1,111 @@
+"""Five features, two dimensions: dense, the model keeps the two most important at right angles; sparse, it folds all five into a pentagon.
+
+The opening figure of *Toy Models of Superposition*: n = 5 features of importance 0.9^i, m = 2 hidden dims, ReLU output, from dense to sparse.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from pydantic import PositiveInt
+
+from tegum import figures, geometry, theory
+from tegum.experiments import Cell, Claim, Experiment, Row, Rows
+from tegum.experiments.toys._training import Density, Training, quick
+from tegum.features.bernoulli import Bernoulli
+from tegum.toys.models.relu_output import ReLUOutput
+from tegum.toys.train import train
+
+N, M = 5, 2
+
+
+class FiveInTwo(Experiment):
+    """n = 5, m = 2, over density."""
+
+    id = "A1"
+    title = "Five features in two dimensions: from an orthogonal pair to a pentagon"
+    source = "Elhage et al. 2022, introduction ('sparsity and superposition'); seed 003"
+
+    class Params(Training):
+        """Densities, the ratio of one feature's importance to the one before, random starts in the search for the least exact loss."""
+
+        density: tuple[Density, ...] = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+        decay: Density = 0.9
+        starts: PositiveInt = 12
+
+    presets = {"quick": Params(**quick(seeds=6, starts=1)), "paper": Params(seeds=20)}
+
+    def cells(self, params: Params) -> list[Cell]:
+        """One a density."""
+        return [Cell(density=p) for p in params.density]
+
+    def run(self, cell: Cell, params: Params) -> Row:
+        """Train `seeds` networks and describe the best by exact expected loss."""
+        importance = params.decay ** np.arange(N)
+        features = Bernoulli(n_features=N, density=cell.density)
+        trained = train(ReLUOutput(n_features=N, n_hidden=M), features, importance=importance, instances=params.seeds, **params.training())
+        best = trained.best()
+        kept = geometry.represented(best.W)
+        return Row(
+            represented=int(kept.sum()),
+            kept=kept,
+            spacing_error=_spacing_error(best.W.double().numpy()[kept.numpy()]),
+            least_norm=float(best.W.norm(dim=1).min()),
+            overlap=geometry.coherence(best.W[kept]) if kept.sum() > 1 else 0.0,
+            loss=best.loss,
+            losses=trained.loss,
+            share_at_best=float((trained.loss < 1.02 * trained.loss.min()).double().mean()),
+            optimum=theory.optimal_loss(features, M, importance, starts=params.starts, seed=params.seed, initial=[(best.W, best.b)]).loss,
+            W=best.W,
+            b=best.b,
+        )
+
+    def claims(self, rows: Rows) -> Iterable[Claim]:
+        """Two at right angles when dense, a pentagon when sparse."""
+        dense, sparse = rows.at(density=max(rows.params.density)), rows.at(density=min(rows.params.density))
+        yield Claim(
+            f"at density {dense.density:g} the best network keeps 2 features",
+            dense.represented,
+            expected=2,
+            reason="|W_i| > 1/2 counts as kept",
+        )
+        yield Claim(f"at density {dense.density:g} these are the two most important", bool(dense.kept[:2].all()), expected=True)
+        yield Claim(
+            f"at density {dense.density:g} the two are orthogonal: |cosine|", dense.overlap, expected=0, tolerance=0.1,
+            reason="the features of any superposed pair in a plane of five meet at |cosine| >= .31; .1 is a third of that",
+        )  # fmt: skip
+        yield Claim(
+            f"at density {sparse.density:g} the five directions stand 72 degrees apart: largest deviation, degrees", sparse.spacing_error,
+            expected=0, tolerance=6,
+            reason="four or six directions spread evenly would be off by 18 or 12 degrees; 6 is half the lesser",
+        )  # fmt: skip
+        yield Claim(f"at density {sparse.density:g} all five norms exceed .9: the least", sparse.least_norm, expected=(0.9, None))
+        worst = max(float(row.loss / row.optimum) for row in rows)
+        yield Claim(
+            "at every density the best network is within 10% of the least exact loss over all W and b", worst, expected=(None, 1.1),
+            reason="trained on samples with a finite learning rate; the least exact loss is found by BFGS on the closed form, from random starts "
+            "and from the network",
+        )  # fmt: skip
+
+    def figures(self, rows: Rows) -> Iterable["figures.Figure"]:
+        """The five directions at every density; W W^T and bias; the loss against its optimum."""
+        titles = [f"p = {row.density:g}" for row in rows]
+        importance = rows.params.decay ** np.arange(N)
+        best = f"The best of {rows.params.seeds} networks a density by exact expected loss ({rows.params.how()})"
+        yield figures.directions_2d(
+            rows.values("W"), importance, titles, caption=f"{best}: the direction of each feature in the hidden plane."
+        )
+        yield figures.gram(
+            rows.values("W"), rows.values("b"), titles, caption=f"{best}: the inner products of the five directions, and the output bias."
+        )
+        yield figures.lines(
+            rows.to_dataframe(), "density", "loss", log_x=True, log_y=True, x_title="density p", y_title="expected loss, mean over features",
+            curves={"least exact loss": (rows.values("density"), rows.values("optimum"))},
+            caption=f"{best}, beside the least exact loss that BFGS finds over every W and b.",
+        )  # fmt: skip
+
+
+def _spacing_error(W: np.ndarray) -> float:
+    if len(W) < 2:
+        return 360.0
+    angles = np.sort(np.degrees(np.arctan2(W[:, 1], W[:, 0])))
+    return float(np.abs(np.diff(np.append(angles, angles[0] + 360)) - 360 / N).max())
