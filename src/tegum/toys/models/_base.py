@@ -18,19 +18,25 @@ from tegum.shapes import Float, Int
 
 
 class ToyModule(nn.Module):
-    """`instances` networks that take (instances, batch, features); a module of one instance takes (batch, features) too."""
+    """`instances` networks that take (instances, batch, features); a module of one instance takes (batch, features) too.
+
+    `hidden` passes the hidden activations through unchanged: it is there to be hooked.
+    """
 
     instances: int
+    hidden: nn.Identity
 
     def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """The output of every instance for its own batch."""
-        if x.ndim == 2:
-            if self.instances != 1:
-                raise ValueError(
-                    f"x has shape {tuple(x.shape)} but the module holds {self.instances} instances: give (instances, batch, features)"
-                )
-            return self.predict(x[None])[0]
-        return self.predict(x)
+        """The output of every instance for its own batch. Raises ValueError when the sizes are not the module's."""
+        plain = x.ndim == 2 and self.instances == 1
+        batches = x[None] if plain else x
+        features = self.bias.shape[-1]
+        if batches.ndim != 3 or batches.shape[0] != self.instances or batches.shape[2] != features:
+            wanted = f"({self.instances}, batch, {features})" + (f" or (batch, {features})" if self.instances == 1 else "")
+            raise ValueError(
+                f"x has shape {tuple(x.shape)} but the module holds {self.instances} instances of {features} features: give {wanted}"
+            )
+        return self.predict(x[None])[0] if plain else self.predict(x)
 
     def predict(self, x: Float[Tensor, "instances batch features"]) -> Float[Tensor, "instances batch features"]:
         """The network itself."""

@@ -18,10 +18,11 @@ class TiedModule(ToyModule):
         self.instances = W.shape[0]
         self.W = nn.Parameter(W)
         self.b = nn.Parameter(W.new_empty(W.shape[:2]))
+        self.hidden = nn.Identity()
 
     def predict(self, x: Float[Tensor, "instances batch features"]) -> Float[Tensor, "instances batch features"]:
         """Two batched products."""
-        return torch.baddbmm(self.b[:, None, :], torch.bmm(x, self.W), self.W.mT)
+        return torch.baddbmm(self.b[:, None, :], self.hidden(torch.bmm(x, self.W)), self.W.mT)
 
     @property
     def directions(self) -> Float[Tensor, "instances features hidden"]:

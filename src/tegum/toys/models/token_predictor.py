@@ -34,7 +34,7 @@ class TokenPredictorModule(ToyModule):
         if self.neuron == "relu":
             return self.hidden(level.relu())
         slope = level.sigmoid()
-        return self.hidden((level > 0).to(level) + slope - slope.detach())
+        return self.hidden((level > 0).to(level) + (slope - slope.detach()))
 
     def predict(self, x: Float[Tensor, "instances batch features"]) -> Float[Tensor, "instances batch features"]:
         """Logits over the tokens."""
