@@ -14,18 +14,20 @@ from tegum import parts
 from tegum.features import Distribution
 from tegum.features._base import check_count
 from tegum.toys.engines import Engine, Plan
-from tegum.toys.engines.reference import _OPTIMIZERS, SCHEDULES
+from tegum.toys.engines.reference import OPTIMIZERS, SCHEDULES
 from tegum.toys.evaluate import final_loss
 from tegum.toys.losses import Loss
 from tegum.toys.models import Model
 from tegum.toys.run import Run
+
+Numbers = int | float | Sequence | np.ndarray | Tensor  # one, or an array of them
 
 
 def train(
     model: Model,
     features: Distribution | Sequence[Distribution],
     *,
-    importance: float | Sequence[float] | np.ndarray | Tensor = 1.0,
+    importance: Numbers = 1.0,
     instances: int | None = None,
     steps: int = 10_000,
     batch_size: int = 1024,
@@ -34,9 +36,9 @@ def train(
     optimizer: str = "adamw",
     schedule: str = "constant",
     loss: str | Loss | None = None,
-    seed: int | Sequence[int] = 0,
+    seed: Numbers = 0,
     engine: str = "auto",
-    record: int | Sequence[int] = 0,
+    record: Numbers = 0,
     device: str | torch.device = "cpu",
     dtype: torch.dtype | str = torch.float32,
     progress: bool | None = None,
@@ -47,10 +49,13 @@ def train(
     ----------
     features : one distribution, or one an instance (a sweep in one call).
     importance : I_i, one number, one a feature, or (instances, features).
+    steps, batch_size, instances : at least 1.
+    loss : the name of one, or one; by default the model's own.
     seed : one for all (instance i draws its own numbers from it), or one an instance (then each trains as it would alone with that seed).
     schedule : 'constant', 'linear' or 'cosine' decay of the learning rate; optimizer : 'adamw', 'adam' or 'sgd'.
-    record : how many moments of training to keep (log-spaced, the start and the end included), or at which steps.
-    progress : a bar on stderr; by default only on a terminal and for long work.
+    record : after which steps W, b and the loss are kept: a list, or how many (log-spaced, the start and the end included; fewer where the
+        first of them fall on one step; 1 keeps the end alone).
+    progress : a bar on stderr; by default only on a terminal.
 
     Raises ValueError for whatever does not fit, before any work. Ctrl-C ends training early and returns what is trained so far.
     """
@@ -69,9 +74,9 @@ def train(
         features=plan.features,
         importance=plan.importance,
         settings={
-            "steps": steps, "batch_size": batch_size, "lr": lr, "weight_decay": weight_decay, "optimizer": optimizer, "schedule": schedule,
-            "loss": type(plan.loss).__name__, "seed": np.asarray(seed).tolist(), "engine": type(chosen).__name__,
-            "device": str(device), "dtype": str(plan.dtype),
+            "steps": plan.steps, "batch_size": plan.batch_size, "lr": plan.lr, "weight_decay": plan.weight_decay,
+            "optimizer": optimizer, "schedule": schedule, "loss": type(plan.loss).__name__, "engine": type(chosen).__name__,
+            "seed": _numbers("seed", seed).tolist(), "device": str(plan.device), "dtype": str(plan.dtype),
         },
         state=trained.state,
         W=last.directions.detach(),
@@ -91,11 +96,11 @@ def _plan(
 ) -> Plan:  # fmt: skip
     """Everything that `train` was asked for, checked."""
     if not isinstance(model, Model):
-        raise ValueError(f"model is {model!r}; it must be a toy model such as tegum.toys.ReLUOutput(n_features=20, n_hidden=5)")
+        raise ValueError(f"model is {_shown(model)}; it must be a toy model such as tegum.toys.ReLUOutput(n_features=20, n_hidden=5)")
     several = not isinstance(features, Distribution)
-    if several and (len(features) == 0 or not all(isinstance(f, Distribution) for f in features)):
+    if several and not (isinstance(features, Sequence) and features and all(isinstance(f, Distribution) for f in features)):
         raise ValueError(
-            "features must be a distribution such as tegum.features.Bernoulli(...), or a non-empty list of them, one an instance"
+            f"features is {_shown(features)}; it must be a distribution such as tegum.features.Bernoulli(...), or a list of them, one an instance"
         )
     if instances is None:
         instances = len(features) if several else 1
@@ -103,88 +108,129 @@ def _plan(
         check_count(name, value)
     if several and len(features) != instances:
         raise ValueError(f"{len(features)} distributions were given for {instances} instances; give one, or one an instance")
-    each = tuple(features) if several else (features,) * instances
+    each = tuple(features) if several else (features,) * int(instances)
     for i, f in enumerate(each):
         if f.n_features != model.n_features:
             raise ValueError(
                 f"the model has {model.n_features} features but the distribution{f' of instance {i}' if several else ''} has {f.n_features}"
             )
-    for name, value, low in (("lr", lr, 0.0), ("weight_decay", weight_decay, 0.0)):
-        if not (isinstance(value, (int, float)) and low <= value < np.inf):
-            raise ValueError(f"{name} is {value!r}; it must be a finite number of at least {low}")
-    for name, value, known in (("optimizer", optimizer, list(_OPTIMIZERS)), ("schedule", schedule, list(SCHEDULES))):
+    for name, value in (("lr", lr), ("weight_decay", weight_decay)):
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or not 0 <= value < np.inf:
+            raise ValueError(f"{name} is {_shown(value)}; it must be a finite number of at least 0")
+    for name, value, known in (("optimizer", optimizer, list(OPTIMIZERS)), ("schedule", schedule, list(SCHEDULES))):
         if value not in known:
             raise ValueError(f"{name} is {value!r}; {parts.did_you_mean(str(value), known)}")
-    dtype = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"dtype is {dtype}; toy networks train in float32 or float64")
-    if isinstance(device, str):
-        try:
-            device = torch.device(device)
-        except RuntimeError:
-            raise ValueError(f"device is {device!r}; 'cpu' and 'cuda' are known") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is 'cuda' but torch sees no CUDA device")
-    seeds, ids = _seeds(seed, instances, device)
+    kind = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if kind not in (torch.float32, torch.float64):
+        raise ValueError(f"dtype is {_shown(dtype)}; toy networks train in float32 or float64")
+    device = _device(device)
+    seeds, ids = _seeds(seed, int(instances), device)
     return Plan(
         model=model,
         features=each,
-        importance=_importance(importance, instances, model.n_features),
+        importance=_importance(importance, int(instances), model.n_features),
         seeds=seeds,
         instance_ids=ids,
-        steps=steps,
-        batch_size=batch_size,
+        steps=int(steps),
+        batch_size=int(batch_size),
         lr=float(lr),
         weight_decay=float(weight_decay),
         optimizer=optimizer,
         schedule=schedule,
-        loss=loss if isinstance(loss, Loss) else parts.find("losses", loss or model.loss)(),
-        record=_moments(record, steps),
+        loss=_loss(loss, model, each),
+        record=_moments(record, int(steps)),
         device=device,
-        dtype=dtype,
+        dtype=kind,
     )
 
 
-def _importance(importance: float | Sequence[float] | np.ndarray | Tensor, instances: int, n: int) -> Tensor:
-    value = torch.as_tensor(np.asarray(importance, dtype=np.float64))
+def _device(device: Any) -> torch.device:
+    try:
+        place = torch.device(device)
+        torch.zeros(1, dtype=torch.float64, device=place).item()  # draws are made there, in float64
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise ValueError(f"device is {str(device)!r}, which can not be used here: {reason}") from None
+    return place
+
+
+def _importance(importance: Any, instances: int, n: int) -> Tensor:
+    value = torch.from_numpy(_numbers("importance", importance).astype(np.float64))
     if value.shape not in ((), (n,), (instances, n)):
         raise ValueError(
             f"importance has shape {tuple(value.shape)}; give one number, ({n},) one a feature, or ({instances}, {n}) by instance"
         )
-    if not bool((torch.isfinite(value) & (value >= 0)).all()):
-        wrong = value[~(torch.isfinite(value) & (value >= 0))].reshape(-1)[0]
-        raise ValueError(f"importance holds {float(wrong)}; every importance must be finite and not negative")
+    fit = torch.isfinite(value) & (value >= 0)
+    if not bool(fit.all()):
+        raise ValueError(f"importance holds {float(value[~fit][0])}; every importance must be finite and not negative")
     return value.expand(instances, n).clone()
 
 
-def _seeds(seed: int | Sequence[int], instances: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    given = np.asarray(seed)
-    if given.dtype.kind not in "iu" or given.shape not in ((), (instances,)) or (given < 0).any():
-        raise ValueError(f"seed is {seed!r}; give one non-negative integer, or {instances}, one an instance")
+def _seeds(seed: Any, instances: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    given = _numbers("seed", seed)
+    fits = given.dtype.kind in "iu" and given.shape in ((), (instances,))
+    if not fits or (given < 0).any() or (given > np.iinfo(np.int64).max).any():
+        raise ValueError(f"seed is {_shown(seed)}; give one integer from 0 to 2^63 - 1, or {instances}, one an instance")
     if given.ndim == 0:
         return torch.full((instances,), int(given), dtype=torch.int64, device=device), torch.arange(instances, device=device)
     return torch.as_tensor(given.astype(np.int64), device=device), torch.zeros(instances, dtype=torch.int64, device=device)
 
 
-def _moments(record: int | Sequence[int], steps: int) -> tuple[int, ...]:
+def _moments(record: Any, steps: int) -> tuple[int, ...]:
     if isinstance(record, (int, np.integer)):
         check_count("record", record, at_least=0)
         if record < 2:
             return (steps,) if record else ()
-        return tuple(sorted({0, steps, *np.geomspace(1, steps, int(record) - 1).round().astype(int).tolist()}))
-    moments = sorted({int(step) for step in record})
+        between = np.geomspace(1, steps, int(record) - 1).round().astype(int).tolist() if record > 2 else []
+        return tuple(sorted({0, steps, *between}))
+    given = _numbers("record", record)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise ValueError(f"record is {_shown(record)}; give how many moments to keep, or the steps to keep as a list of integers")
+    moments = sorted(set(given.astype(int).tolist()))
     if moments and not 0 <= moments[0] <= moments[-1] <= steps:
         raise ValueError(f"record asks for steps {moments[0]} to {moments[-1]} of a training of {steps} steps")
     return tuple(moments)
 
 
-def _engine(name: str, plan: Plan) -> Engine:
-    if name != "auto":
-        engine = parts.find("engines", name.title() if name.islower() else name)()
-        if reason := engine.applies(plan):
-            raise ValueError(f"the {name} engine does not apply: {reason}")
-        return engine
-    return parts.find("engines", "Reference")()
+def _loss(loss: Any, model: Model, each: tuple[Distribution, ...]) -> Loss:
+    chosen = loss if isinstance(loss, Loss) else _part("losses", "loss", loss or model.loss)()
+    for features in dict.fromkeys(each):
+        if reason := chosen.applies(features):
+            raise ValueError(f"the loss {type(chosen).__name__} does not apply: {reason}")
+    return chosen
+
+
+def _engine(name: Any, plan: Plan) -> Engine:
+    wanted = "Reference" if name == "auto" else name.title() if isinstance(name, str) and name.islower() else name
+    engine = _part("engines", "engine", wanted)()
+    if reason := engine.applies(plan):
+        raise ValueError(f"the engine {wanted} does not apply: {reason}")
+    return engine
+
+
+def _part(room: str, what: str, name: Any) -> Any:
+    if not isinstance(name, str):
+        raise ValueError(f"{what} is {_shown(name)}; give its name, one of {', '.join(parts.discover(room))}")
+    try:
+        return parts.find(room, name)
+    except parts.UnknownPart as error:
+        raise ValueError(str(error)) from None
+
+
+def _numbers(name: str, value: Any) -> np.ndarray:
+    try:
+        given = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value)
+    except ValueError:  # rows of unequal length
+        given = np.asarray(None)
+    if given.size and given.dtype.kind not in "iuf":
+        raise ValueError(f"{name} is {_shown(value)}; it must hold numbers")
+    return given
+
+
+def _shown(value: Any) -> str:
+    """A value as an error shows it: on one line, not too long."""
+    line = " ".join(repr(value).split())
+    return line if len(line) <= 80 else f"{line[:77]}..."
 
 
 @contextmanager
@@ -196,6 +242,7 @@ def _bar(steps: int, progress: bool | None) -> Iterator[Callable[[int], None]]: 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("steps, left"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=console.is_terminal) as bar:
         task = bar.add_task("training", total=steps)
         yield lambda done: bar.update(task, completed=done)

@@ -41,7 +41,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """What was recorded: at `steps` (T,), the batch `loss` (T, instances), `W` (T, instances, n, m) and `b` (T, instances, n)."""
+    """What was recorded after each of `steps`: the loss on the batch that comes next, W and b. D_i is computed from W when asked."""
 
     steps: Int[Tensor, " times"]
     loss: Float[Tensor, "times instances"]

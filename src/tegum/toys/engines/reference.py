@@ -9,7 +9,7 @@ import torch
 from tegum.features._base import fill
 from tegum.toys.engines._base import Engine, History, Plan, Trained
 
-_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,  # noqa: ARG005
     "linear": lambda done: 1.0 - done,
@@ -30,12 +30,14 @@ class Reference(Engine):
         module = plan.model.build(plan.instances, plan.seeds, first_instance=plan.instance_ids, device=plan.device, dtype=plan.dtype)
         importance = plan.importance.to(plan.device, plan.dtype)
         fused = {"fused": True} if plan.device.type in ("cpu", "cuda") else {}
-        optimizer = _OPTIMIZERS[plan.optimizer](module.parameters(), lr=plan.lr, weight_decay=plan.weight_decay, **fused)
+        optimizer = OPTIMIZERS[plan.optimizer](module.parameters(), lr=plan.lr, weight_decay=plan.weight_decay, **fused)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: SCHEDULES[plan.schedule](step / plan.steps))
         x = torch.empty(plan.instances, plan.batch_size, plan.model.n_features, device=plan.device, dtype=plan.dtype)
         wanted, kept, done = set(plan.record), [], 0
 
         def keep(loss: torch.Tensor) -> None:
+            if kept and kept[-1][0] == done:  # interrupted in the step that was just recorded
+                return
             kept.append((done, loss.detach().cpu().clone(), module.directions.detach().cpu().clone(), module.bias.detach().cpu().clone()))
 
         try:
@@ -52,7 +54,7 @@ class Reference(Engine):
                 progress(done)
         except KeyboardInterrupt:
             pass
-        if done in wanted or done < plan.steps:
+        if done in wanted or (wanted and done < plan.steps):
             draw_batch(x, plan, done)
             with torch.no_grad():
                 keep(plan.loss.per_sample(module(x), x, importance).mean(-1))

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from tegum.features import Distribution
 from tegum.shapes import Float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loss(ABC):
     """A loss of every sample, so that a mean and its standard error can be told."""
+
+    @abstractmethod
+    def applies(self, features: Distribution) -> str:
+        """Why this loss can not be had on `features`; empty when it can."""
 
     @abstractmethod
     def per_sample(

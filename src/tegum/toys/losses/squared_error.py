@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from tegum.features import Distribution
 from tegum.shapes import Float
 from tegum.toys.losses._base import Loss
 
@@ -11,6 +12,11 @@ from tegum.toys.losses._base import Loss
 @dataclass(frozen=True, kw_only=True)
 class SquaredError(Loss):
     """Importance-weighted squared error, averaged over features."""
+
+    def applies(self, features: Distribution) -> str:
+        """It takes any features."""
+        del features
+        return ""
 
     def per_sample(
         self,
