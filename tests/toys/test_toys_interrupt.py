@@ -1,0 +1,121 @@
+"""Ctrl-C ends training early and returns what there is; progress is drawn on stderr and nowhere else."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import tegum
+from tegum.features.bernoulli import Bernoulli
+from tegum.toys.losses.squared_error import SquaredError
+from tegum.toys.models.relu_output import ReLUOutput
+
+MODEL, FEATURES = ReLUOutput(n_features=4, n_hidden=2), Bernoulli(n_features=4, density=0.3)
+ASKED = {"instances": 3, "batch_size": 32, "lr": 0.01, "progress": False}
+
+
+def interrupted_at(step):
+    """A loss during whose pass of that step somebody presses Ctrl-C; the passes after it go well."""
+    passes = iter(range(10**6))
+
+    class Interrupted(SquaredError):
+        def per_sample(self, output, x, importance):
+            loss = SquaredError().per_sample(output, x, importance)
+            if next(passes) == step:
+                loss.register_hook(press)
+            return loss
+
+    def press(_):
+        raise KeyboardInterrupt
+
+    return Interrupted()
+
+
+def test_ctrl_c_returns_the_training_so_far_with_its_loss():
+    run = tegum.train(MODEL, FEATURES, loss=interrupted_at(20), steps=1000, record=[0, 10, 20, 500], **ASKED)
+    assert run.steps_done == 20
+    shorter = tegum.train(MODEL, FEATURES, steps=20, **ASKED)
+    assert run.W.equal(shorter.W)
+    assert run.loss.equal(shorter.loss)
+    assert run.history.steps.tolist() == [0, 10, 20]  # the step that was interrupted stood in the record already
+    assert "20 steps in" in repr(run)
+
+
+def test_ctrl_c_before_the_first_step_returns_the_networks_as_drawn():
+    run = tegum.train(MODEL, FEATURES, loss=interrupted_at(0), steps=1000, **ASKED)
+    assert run.steps_done == 0
+    assert run.W.equal(MODEL.build(3).directions)
+
+
+def test_ctrl_c_while_the_exact_loss_is_summed_leaves_it_to_the_common_samples(monkeypatch):
+    def press(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["tegum.toys.evaluate"].theory, "expected_loss", press)
+    run = tegum.train(MODEL, FEATURES, steps=5, **ASKED)
+    assert run.loss_kind == "mean over 32,768 common samples"
+    monkeypatch.undo()
+    exact = tegum.train(MODEL, FEATURES, steps=5, **ASKED)
+    assert exact.loss_kind == "exact expected loss"
+    # 5 standard errors, 3 networks: a false alarm once in 500,000 runs
+    assert ((run.loss - exact.loss).abs() <= 5 * run.loss_se).all()
+
+
+SCRIPT = """
+import sys
+import tegum
+from tegum.toys.engines import reference
+
+def draw(x, plan, step, real=reference.draw_batch):
+    if step == 30:
+        print("at work", flush=True)
+    real(x, plan, step)
+
+reference.draw_batch = draw
+run = tegum.train(tegum.toys.ReLUOutput(n_features=4, n_hidden=2), tegum.features.Bernoulli(n_features=4, density=.3), steps=10**9, batch_size=32)
+run.save(sys.argv[1])
+"""
+
+
+def test_a_real_process_takes_ctrl_c_and_goes_on_with_what_is_trained(tmp_path):
+    path = tmp_path / "toy.safetensors"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert process.stdout.readline() == "at work\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out, err) == (0, "", "")
+    run = tegum.load(path)
+    assert 30 <= run.steps_done < 10**9
+    shorter = tegum.train(MODEL, FEATURES, steps=run.steps_done, batch_size=32, progress=False)
+    # float32, some dozens of steps: a thread more or less changes the order of sums, and a step is 1e-3
+    torch.testing.assert_close(run.W, shorter.W, rtol=0, atol=1e-4)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("progress", "terminal", "drawn"),
+    [(True, True, True), (None, True, True), (False, True, False), (True, False, True), (None, False, False)],
+)
+def test_progress_is_drawn_on_stderr_when_asked_or_on_a_terminal(monkeypatch, capfd, progress, terminal, drawn):
+    stream = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    tegum.train(MODEL, FEATURES, steps=40, **ASKED | {"progress": progress})
+    assert capfd.readouterr() == ("", "")
+    assert ("training" in stream.getvalue()) == drawn
+    assert ("40/40" in stream.getvalue()) == drawn
+    assert ("\x1b" in stream.getvalue()) == (drawn and terminal)
