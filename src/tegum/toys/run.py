@@ -3,9 +3,11 @@
 import dataclasses
 import html
 import json
+import os
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -30,10 +32,13 @@ class Instance:
     b: Float[Tensor, " features"]
     loss: float
 
+    def __repr__(self) -> str:
+        return f"Instance({self.index}, {self.W.shape[0]} features, {self.W.shape[1]} hidden, loss {self.loss:.4g})"
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Trained instances. `loss` (instances,) is the exact expected loss where `loss_kind` says so, else that on one set common to all."""
+    """Trained instances, on the CPU. `loss` is the exact expected loss where `loss_kind` says so, else the mean over one common set."""
 
     model: Model
     features: tuple[Distribution, ...]
@@ -52,29 +57,36 @@ class Run:
     def __len__(self) -> int:
         return len(self.loss)
 
-    def __getitem__(self, index: int) -> Instance:
-        index = range(len(self))[index]
-        return Instance(index, self.W[index], self.b[index], float(self.loss[index]))
+    def __getitem__(self, index: SupportsIndex) -> Instance:
+        at = range(len(self))[index]
+        return Instance(at, self.W[at], self.b[at], float(self.loss[at]))
 
     def best(self) -> Instance:
         """The instance of the smallest loss. Only instances that share features and importance can be compared."""
-        if len({id(f) for f in self.features}) > 1 or not bool((self.importance == self.importance[:1]).all()):
-            raise ValueError(
-                "the instances differ in features or importance, so their losses do not compare: use best_of(n) on equal neighbours"
-            )
-        return self[int(self.loss.nan_to_num(nan=torch.inf).argmin())]
+        return self[self.best_of(len(self))[0]]
 
     def best_of(self, n: int) -> Int[Tensor, " groups"]:
-        """The index of the best of each `n` neighbours: for sweeps that give every setting n seeds side by side."""
+        """The index of the best of each `n` neighbours: for sweeps that give every setting n seeds side by side.
+
+        Raises ValueError when neighbours differ in features or importance: their losses do not compare.
+        """
         if n < 1 or len(self) % n:
             raise ValueError(f"{len(self)} instances do not fall into groups of {n}")
+        described = {f: _describe(f) for f in dict.fromkeys(self.features)}
+        for i, features in enumerate(self.features):
+            first = i - i % n
+            if described[features] != described[self.features[first]] or not self.importance[i].equal(self.importance[first]):
+                raise ValueError(
+                    f"instances {first} and {i} differ in features or importance, so their losses do not compare: "
+                    "best_of(n) takes the best of each n neighbours that are alike"
+                )
         return self.loss.nan_to_num(nan=torch.inf).reshape(-1, n).argmin(1) + torch.arange(0, len(self), n)
 
-    def module(self, index: int) -> ToyModule:
+    def module(self, index: SupportsIndex) -> ToyModule:
         """Instance `index` as a torch.nn.Module that takes (batch, features): for hooks and other people's tools."""
-        index = range(len(self))[index]
+        at = range(len(self))[index]
         module = self.model.empty(1).to(dtype=self.W.dtype)
-        module.load_state_dict({name: value[index : index + 1] for name, value in self.state.items()})
+        module.load_state_dict({name: value[at : at + 1] for name, value in self.state.items()})
         return module
 
     def to_dataframe(self) -> "pd.DataFrame":
@@ -94,8 +106,8 @@ class Run:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write everything to one safetensors file; `tegum.load` reads it back. Nothing is pickled."""
-        from safetensors.torch import save_file
+        """Write everything to one safetensors file, whole or not at all; `tegum.load` reads it back. Nothing is pickled."""
+        from safetensors.torch import save
 
         distinct: list[Distribution] = []
         for f in self.features:
@@ -114,9 +126,18 @@ class Run:
         tensors = {f"state.{k}": v for k, v in self.state.items()}
         tensors |= {f"history.{f.name}": getattr(self.history, f.name) for f in dataclasses.fields(self.history)}
         tensors |= {"importance": self.importance, "loss": self.loss, "loss_se": self.loss_se, "W": self.W, "b": self.b}
-        scratch = Path(path).with_name(Path(path).name + ".part")
-        save_file({k: v.contiguous().clone() for k, v in tensors.items()}, scratch, metadata={"tegum": json.dumps(facts)})
-        scratch.replace(path)
+        metadata = {"tegum": json.dumps(facts, default=lambda number: number.item())}  # NumPy's numbers are no JSON
+        data = save({k: v.contiguous().clone() for k, v in tensors.items()}, metadata=metadata)
+        scratch = Path(path).with_name(f"{Path(path).name}.{uuid.uuid4().hex[:8]}")
+        try:
+            with scratch.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.replace(path)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
 
     def __repr__(self) -> str:
         low, high = float(self.loss.min()), float(self.loss.max())
@@ -126,21 +147,29 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p><code>{html.escape(repr(self))}</code></p>{self.to_dataframe().to_html(index=False, float_format='%.4g')}"
+        return f"<p><code>{html.escape(repr(self))}</code></p>{self.to_dataframe().to_html(index=False, float_format='%.4g', max_rows=20)}"
 
 
 def load(path: str | Path) -> Run:
-    """A run that was saved. Raises ValueError when the file is not one."""
+    """A run that was saved. Raises ValueError when the file is not one, or not whole, or needs a part that is not installed."""
     from safetensors import SafetensorError, safe_open
 
+    Path(path).open("rb").close()  # a missing file or a folder is the system's own error, which names it
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("tegum", "{}"))
+            text = (file.metadata() or {}).get("tegum", "")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file: {error}") from None
-    if facts.get("tegum") != "toy run 1":
+        raise ValueError(f"{path} is not a whole safetensors file: {error}") from None
+    if '"tegum": "toy run 1"' not in text:
         raise ValueError(f"{path} holds no toy run: it was not written by Run.save")
+    try:
+        return _restored(json.loads(text), tensors)
+    except (KeyError, TypeError, ValueError, LookupError) as error:
+        raise ValueError(f"{path} holds a toy run that can not be read: {type(error).__name__}: {error}") from None
+
+
+def _restored(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Run:
     distinct = [_rebuild("features", d) for d in facts["features"]]
     return Run(
         model=_rebuild("models", facts["model"]),
