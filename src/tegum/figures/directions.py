@@ -43,13 +43,11 @@ def directions_2d(W: Any, colour: Any = None, titles: Any = None, *, colour_titl
             col=col,
         )
         for shade, rows in _groups(shades, i, len(w)):
-            figure.add_scatter(**_arrows(w, rows), **_painted(shades, rows, shade), showlegend=False, row=row, col=col)
+            figure.add_scatter(**_arrows(w, rows), **_painted(shades, w[rows], shade), showlegend=False, row=row, col=col)
         last_row, first_column = i + columns >= count, i % columns == 0
-        figure.update_xaxes(
-            title_text="first hidden unit" if last_row else None, range=[-reach, reach], tickvals=[-1, 0, 1], row=row, col=col
-        )
+        figure.update_xaxes(title_text="hidden unit 1" if last_row else None, range=[-reach, reach], tickvals=[-1, 0, 1], row=row, col=col)
         figure.update_yaxes(
-            title_text="second hidden unit" if first_column else None, range=[-reach, reach], tickvals=[-1, 0, 1], row=row, col=col
+            title_text="hidden unit 2" if first_column else None, range=[-reach, reach], tickvals=[-1, 0, 1], row=row, col=col
         )
         figure.update_yaxes(showticklabels=first_column, scaleanchor="x" if i == 0 else f"x{i + 1}", row=row, col=col)
     figure.update_xaxes(showline=False, ticks="")
@@ -83,7 +81,7 @@ def directions_3d(W: Any, colour: Any = None, titles: Any = None, *, colour_titl
                 x=circle[0], y=circle[1], z=circle[2], mode="lines", line=line, hoverinfo="skip", showlegend=False, row=row, col=col
             )
         for shade, rows in _groups(shades, i, len(w)):
-            figure.add_scatter3d(**_rays(w, rows), **_painted(shades, rows, shade, flat=False), showlegend=False, row=row, col=col)
+            figure.add_scatter3d(**_rays(w, rows), **_painted(shades, w[rows], shade, flat=False), showlegend=False, row=row, col=col)
     axis = {"tickvals": [-1, 0, 1]}
     axes = {f"{name}axis": axis | {"title": {"text": f"hidden unit {k + 1}", "font": {"size": 12}}} for k, name in enumerate("xyz")}
     figure.update_scenes(
@@ -143,9 +141,16 @@ def _rays(w: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
     return {"x": x, "y": y, "z": z, "mode": "lines+markers", "customdata": np.repeat(rows, 3), "hovertemplate": words}
 
 
-def _painted(shades: np.ndarray | None, rows: np.ndarray, shade: float, *, flat: bool = True) -> dict[str, Any]:
+def _painted(shades: np.ndarray | None, w: np.ndarray, shade: float, *, flat: bool = True) -> dict[str, Any]:
+    """Colour and heads of the arrows to `w`; a head is never longer than its arrow, or a feature that is not there would look like one."""
     stroke = BLUE if shades is None else colours_of(STRENGTH, [shade])[0]
-    marker: dict[str, Any] = {"size": np.tile([0, 10 if flat else 5, 0], len(rows)), "line": {"width": 0}, "color": stroke, "opacity": 1}
+    heads = np.clip(40 * np.linalg.norm(w, axis=1), 3, 10) if flat else np.full(len(w), 5)
+    marker: dict[str, Any] = {
+        "size": np.column_stack([0 * heads, heads, 0 * heads]).ravel(),
+        "line": {"width": 0},
+        "color": stroke,
+        "opacity": 1,
+    }
     if flat:
         marker |= {"symbol": "arrow", "angleref": "previous"}
     return {"line": {"color": stroke, "width": 2 if flat else 5}, "marker": marker}
