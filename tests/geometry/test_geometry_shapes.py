@@ -194,3 +194,17 @@ def test_float32_agrees_with_float64(seed):
     # 300-term sums of squares in float32: relative error below 300 * 2^-24 = 2e-5
     torch.testing.assert_close(feature_dimensionality(W.float()).double(), feature_dimensionality(W), rtol=2e-5, atol=0)
     torch.testing.assert_close(superposition(W.float()).double(), superposition(W), rtol=2e-5, atol=1e-4)
+
+
+def test_results_say_their_numbers_in_one_short_line():
+    W = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(0))
+    for table in (W, W[0]):
+        for result in (geometry.kurtosis_against_rotations(table, 5), geometry.cosine_histogram(table), geometry.align(table, table)):
+            assert repr(result).startswith(type(result).__name__)
+            assert len(repr(result)) < 200
+            assert "\n" not in repr(result)
+            assert "tensor" not in repr(result)
+    opposed = torch.tensor([[1.0, 0], [0, 1], [-1, 0]])
+    assert repr(geometry.antipodal_pairs(opposed)) == "AntipodalPairs((0, 2))"
+    assert repr(geometry.antipodal_pairs(opposed[:2])) == "AntipodalPairs(none)"
+    assert repr(geometry.antipodal_pairs(torch.stack([opposed, opposed]))) == "AntipodalPairs(2 pairs in 2 tables of 3 features)"

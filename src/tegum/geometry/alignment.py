@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from tegum.geometry._directions import Directions, some_directions, stacked
+from tegum.geometry._words import said
 from tegum.geometry.rotations import haar_rotation
 from tegum.shapes import Float, Int
 
 _SWEEPS = 100  # an alternation ends when its permutation repeats, in practice after a few
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Alignment:
     """`A[permutation] @ rotation` is nearest to B; `residual` is |A[p] Q - B|_F / |B|_F (|A[p] Q - B|_F where B is 0)."""
 
@@ -27,6 +28,9 @@ class Alignment:
     permutation: Int[Tensor, "*batch features"]
     residual: Float[Tensor, " *batch"]
     aligned: Float[Tensor, "*batch features dims"]
+
+    def __repr__(self) -> str:
+        return f"Alignment(residual {said(self.residual)}, {self.aligned.shape[-2]} features in {self.aligned.shape[-1]} dims)"
 
 
 def align(A: Directions, B: Directions, *, rotate: bool = True, permute: bool = True, restarts: int = 20, seed: int = 0) -> Alignment:

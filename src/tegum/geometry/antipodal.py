@@ -11,7 +11,7 @@ from tegum.shapes import Int
 _TIE = 1e-6  # cosines closer than this are equal, so rounding never chooses a partner
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AntipodalPairs:
     """`partner[..., i]` is the feature opposite to i, or -1."""
 
@@ -21,6 +21,11 @@ class AntipodalPairs:
     def count(self) -> Int[Tensor, " *batch"]:
         """Pairs in each instance."""
         return (self.partner >= 0).sum(-1) // 2
+
+    def __repr__(self) -> str:
+        if self.partner.ndim == 1:
+            return f"AntipodalPairs({', '.join(map(str, self.pairs)) or 'none'})"
+        return f"AntipodalPairs({int(self.count.sum())} pairs in {self.count.numel()} tables of {self.partner.shape[-1]} features)"
 
     @property
     def pairs(self) -> list:

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from tegum.geometry._directions import Directions, cosine_blocks, some_directions, stacked, unit
+from tegum.geometry._words import said
 from tegum.shapes import Float, Int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CosineHistogram:
     """Cosines of all pairs i < j of features that are there. `mean` and `rms` are exact to rounding; the rest comes from the counts."""
 
@@ -34,6 +35,10 @@ class CosineHistogram:
     def density(self) -> Float[Tensor, "*batch bins"]:
         """Probability density in each bin; 0 without pairs."""
         return self.counts / (self.n_pairs.clamp(min=1)[..., None] * (self.edges[1] - self.edges[0]))
+
+    def __repr__(self) -> str:
+        moments = f"mean {said(self.mean)}, std {said(self.std)}, smallest {said(self.smallest)}, largest {said(self.largest)}"
+        return f"CosineHistogram({int(self.n_pairs.sum()):,} pairs in {self.counts.shape[-1]} bins, {moments})"
 
     def moment(self, power: int) -> Float[Tensor, " *batch"]:
         """Standardised central moment (3 skewness, 4 kurtosis) from bin centres, off by some (bin width / std)^2; 0 without spread."""

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from tegum.geometry._directions import Directions, as_directions, unit
+from tegum.geometry._words import said
 from tegum.geometry.rotations import haar_rotation
 from tegum.shapes import Float
 
 _ROWS = 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RotationTest:
     """Mean coordinate kurtosis of a table, `observed`, and of the same table after each random rotation, `rotated`."""
 
@@ -37,6 +38,10 @@ class RotationTest:
         """(1 + rotations at or above the observed) / (1 + rotations): exact for any number of rotations if the basis is like any other."""
         above = (self.rotated >= self.observed[..., None]).sum(-1, dtype=torch.float64)
         return (1 + above) / (1 + self.rotated.shape[-1])
+
+    def __repr__(self) -> str:
+        turned = f"{self.rotated.shape[-1]} rotations {float(self.rotated.min()):.4g} to {float(self.rotated.max()):.4g}"
+        return f"RotationTest(observed {said(self.observed)}, {turned}, isotropic {self.isotropic:.4g}, p {said(self.p_value)})"
 
 
 def coordinate_kurtosis(W: Directions) -> Float[Tensor, "*batch features"]:
