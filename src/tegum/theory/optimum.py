@@ -1,7 +1,7 @@
 """The least exact expected loss of a small toy model: how far a trained model, or a closed-form candidate, is from what is possible.
 
 `expected_loss` is smooth almost everywhere and free of noise, so a quasi-Newton method takes it to rounding error. It has many local
-minima: all starts descend together for a while, then the best few are finished one by one.
+minima: many starts descend together for a while, then the best few are finished one by one.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def optimal_loss(
     if n_hidden < 1 or starts < 0 or starts + len(initial) < 1:
         raise ValueError(f"need n_hidden >= 1 and at least one start, got n_hidden={n_hidden}, starts={starts}, {len(initial)} given")
     W, b = _starts(features, n_hidden, starts, seed)
-    if starts:
+    if starts > _FINISHED:
         W, b = _descend(W, b, features, importance, reduction)
     pairs = [(W[i], b[i]) for i in range(len(W))] + [(w.to(W), c.to(W)) for w, c in initial]
     ends = [_finish(w, c, features, importance, reduction) for w, c in pairs]

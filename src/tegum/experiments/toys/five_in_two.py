@@ -32,7 +32,7 @@ class FiveInTwo(Experiment):
         decay: Density = 0.9
         starts: PositiveInt = 12
 
-    presets = {"quick": Params(**quick(seeds=6, starts=1)), "paper": Params(seeds=20)}
+    presets = {"quick": Params(**quick(density=(1.0, 0.5, 0.2, 0.1, 0.05, 0.01), seeds=6, starts=1)), "paper": Params(seeds=20)}
 
     def cells(self, params: Params) -> list[Cell]:
         """One a density."""

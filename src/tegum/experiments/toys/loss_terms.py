@@ -48,7 +48,7 @@ class LossTerms(Experiment):
         density: tuple[Density, ...] = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
         samples: PositiveInt = 1_000_000
 
-    presets = {"quick": Params(**quick(density=(1.0, 0.3, 0.1, 0.03, 0.01), seeds=4, samples=200_000)), "paper": Params()}
+    presets = {"quick": Params(**quick(density=(1.0, 0.3, 0.1, 0.03, 0.01), seeds=4, steps=1_000, samples=200_000)), "paper": Params()}
 
     def cells(self, params: Params) -> list[Cell]:
         """One a density."""

@@ -35,7 +35,7 @@ class OneNeuron(Experiment):
         seeds: PositiveInt = 20
         starts: PositiveInt = 12
 
-    presets = {"quick": Params(**quick(density=(1.0, 0.5, 0.2, 0.1, 0.05, 0.02), seeds=8, starts=2)), "paper": Params()}
+    presets = {"quick": Params(**quick(density=(1.0, 0.5, 0.2, 0.1, 0.05, 0.02), seeds=8, steps=1_200, starts=2)), "paper": Params()}
 
     def cells(self, params: Params) -> list[Cell]:
         """One a density."""

@@ -25,7 +25,7 @@ class PhaseOneDim(PhaseGrid):
     free = 0.858
 
     presets = {
-        "quick": PhaseGrid.Params(density=log_grid(0.01, 1, 9), importance=log_grid(0.1, 10, 11), **quick(seeds=8, steps=1_000)),
+        "quick": PhaseGrid.Params(density=log_grid(0.01, 1, 9), importance=log_grid(0.1, 10, 11), **quick(seeds=8, steps=800)),
         "paper": PhaseGrid.Params(),
     }
 

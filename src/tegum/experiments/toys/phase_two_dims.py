@@ -21,7 +21,7 @@ class PhaseTwoDims(PhaseGrid):
     free = 0.828
 
     presets = {
-        "quick": PhaseGrid.Params(density=log_grid(0.01, 1, 9), importance=log_grid(0.1, 10, 9), **quick(seeds=6, steps=1_500)),
+        "quick": PhaseGrid.Params(density=log_grid(0.01, 1, 9), importance=log_grid(0.1, 10, 9), **quick(seeds=6, steps=1_000)),
         "paper": PhaseGrid.Params(),
     }
 

@@ -46,7 +46,7 @@ class Reference(Engine):
                 loss = plan.loss.per_sample(module(x), x, importance).mean(-1)
                 if done in wanted:
                     keep(loss)
-                optimizer.zero_grad(set_to_none=True)
+                module.zero_grad()
                 loss.sum().backward()
                 optimizer.step()
                 scheduler.step()
