@@ -63,11 +63,19 @@ def _notes(section: Section, claim: ClaimRow, *, index: bool) -> str:
     home = f'<a href="#{section.anchor}">{escape(section.id or section.name)}</a>' if index else ""
     source = f"<span>{inline(claim.source or section.source)}</span>" if index or claim.source else ""
     first = f'<p class="from">{" · ".join(x for x in (home, source) if x)}</p>' if home or source else ""
-    reason = f'<p class="reason"><b>Tolerance.</b> {inline(claim.reason)}</p>' if claim.reason else ""
+    reason = _reason(claim, folded=index) if claim.reason else ""
     record = (
         f'<p class="reason"><b>On record as {escape(claim.on_record)}.</b> {inline(claim.record_reason)}</p>' if claim.record_reason else ""
     )
     return first + reason + record
+
+
+def _reason(claim: ClaimRow, *, folded: bool) -> str:
+    """Why this tolerance, or what the number means; folded in the index, which would be twice as long with it."""
+    name = "Tolerance" if claim.tolerance or claim.interval is not None else "Reason"
+    if folded:
+        return f'<details class="reason"><summary>{name.lower()}</summary>{inline(claim.reason)}</details>'
+    return f'<p class="reason"><b>{name}.</b> {inline(claim.reason)}</p>'
 
 
 def _interval(claim: ClaimRow) -> str:
