@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from safetensors.numpy import load_file
 
 from tegum.store import Cell, Row, Rows
 from tegum.store.arrays import Arrays
@@ -134,7 +135,11 @@ def test_rows_are_exported_as_tables(rows, tmp_path):
     assert pd.read_parquet(rows.export(tmp_path / "rows.parquet")).equals(table)
     assert pd.read_csv(rows.export(tmp_path / "rows.csv")).equals(table)
     assert json.loads(rows.export(tmp_path / "rows.json").read_text())[3] == {"density": 0.1, "m": 2, "loss": 0.2}
-    with pytest.raises(ValueError, match=r"\.parquet, \.csv or \.json"):
+    with pytest.raises(ValueError, match=r"\.parquet, \.csv, \.json or \.safetensors"):
         rows.export(tmp_path / "rows.xlsx")
+    arrays = load_file(rows.export(tmp_path / "rows.safetensors"))
+    assert sorted(arrays) == ["W.0", "W.1", "W.2", "W.3"]  # not one shape
+    assert np.array_equal(arrays["W.2"], rows[2].W)
+    assert np.array_equal(load_file(rows.where(m=2).export(tmp_path / "m2.safetensors"))["W"], rows.where(m=2).values("W"))
     assert "4 rows" in repr(rows)
     assert "<table" in rows._repr_html_()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from report_samples import Hostile, Packed, Unrun
+from safetensors.numpy import load_file
 
 from tegum.report import build
 from tegum.store import Store, run_experiments
@@ -170,6 +171,8 @@ def test_rows_and_claims_are_there_to_download(opened, report):
     page = opened()
     links = [link.get_attribute("href") for link in page.locator(".downloads a").all()]
     assert links[:4] == ["data/claims.json", "data/packed.csv", "data/packed.parquet", "data/packed.json"]
+    assert links[4] == "data/packed.safetensors"
+    assert load_file(report.parent / links[4])["W"].shape == (5, 5, 2)
     csv, parquet = pd.read_csv(report.parent / links[1]), pd.read_parquet(report.parent / links[2])
     pd.testing.assert_frame_equal(csv, parquet, rtol=1e-15)
     assert len(csv) == len(json.loads((report.parent / links[3]).read_text())) == 5

@@ -33,9 +33,9 @@ def test_durations_are_said_as_a_reader_would():
 
 
 def test_a_docstring_becomes_paragraphs_lists_code_and_links():
-    said = prose("One `x < y` line,\nstill one.\n\n- first\n  goes on\n- second https://a.org/b.\n\n    r = 2 < 3\n")
+    said = prose("One `x < y` *very* long line of 2*x*y,\nstill one.\n\n- first\n  goes on\n- second https://a.org/b.\n\n    r = 2 < 3\n")
     assert said == (
-        "<p>One <code>x &lt; y</code> line, still one.</p><ul><li>first goes on</li>"
+        "<p>One <code>x &lt; y</code> <em>very</em> long line of 2*x*y, still one.</p><ul><li>first goes on</li>"
         '<li>second <a href="https://a.org/b" rel="noreferrer">https://a.org/b</a>.</li></ul><pre>r = 2 &lt; 3</pre>'
     )
 

@@ -109,7 +109,7 @@ def add_references(figure: go.Figure, curves: Any = None, levels: Any = None, ma
     line, words = {"color": INK, "width": 1.2, "dash": "dot"}, {"font": {"size": 11, "color": INK}, "padding": 3, "textangle": 0}
     for name, value in (levels or {}).items():
         figure.add_hline(
-            y=float(value), line=line, label={"text": name, "textposition": "end", "xanchor": "right", "yanchor": "bottom", **words}
+            y=float(value), line=line, label={"text": name, "textposition": "start", "xanchor": "left", "yanchor": "bottom", **words}
         )
     for name, value in (marks or {}).items():
         figure.add_vline(

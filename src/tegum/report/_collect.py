@@ -118,12 +118,12 @@ def _typed(value: Any) -> str:
 
 def _facts(run: RunRecord) -> dict[str, str]:
     machine, git = run.provenance.get("machine") or {}, run.provenance.get("git")
-    wall = "" if run.elapsed is None else f", {seconds(run.elapsed)} for the latest run"
     facts = {
         "cells": f"{run.done} of {run.total} done" + (f", {run.failed} failed" if run.failed else ""),
         "preset": run.preset,
-        "time": f"{seconds(run.seconds)} of computing{wall}",
+        "computing": f"{seconds(run.seconds)}, its cells together",
         "started": time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(run.started)),
+        "finished": "" if run.elapsed is None else f"{seconds(run.elapsed)} later, with whatever else was run by the same command",
         "machine": ", ".join(str(w) for w in (machine.get("processor"), _cpus(machine), machine.get("system")) if w),
         "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
         "git": "not a checkout" if not git else f"{git['commit'][:12]}{', with uncommitted changes' if git['dirty'] else ''}",
@@ -145,7 +145,11 @@ def _write_rows(rows: Rows, name: str, out: Path) -> tuple[Download, ...]:
     if not len(rows):
         return ()
     paths = [rows.export(out / "data" / f"{name}.{kind}") for kind in ("csv", "parquet", "json")]
-    return tuple(Download(f"rows as {p.suffix[1:]}", f"data/{p.name}", p.stat().st_size) for p in paths)
+    told = [Download(f"rows as {p.suffix[1:]}", f"data/{p.name}", p.stat().st_size) for p in paths]
+    if rows.arrays():
+        path = rows.export(out / "data" / f"{name}.safetensors")
+        told.append(Download("arrays as safetensors", f"data/{path.name}", path.stat().st_size))
+    return tuple(told)
 
 
 def _write_claims(sections: tuple[Section, ...], out: Path) -> tuple[Download, ...]:

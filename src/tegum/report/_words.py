@@ -66,8 +66,8 @@ def setting(value: Any) -> str:
 
 
 def inline(text: str) -> str:
-    """Escaped text in which `code` is code and addresses are links."""
-    pieces = re.split(r"(`[^`\n]+`|https?://[^\s<>\"']+[^\s<>\"'.,;:)\]])", text)
+    """Escaped text in which `code` is code, *words* are stressed and addresses are links."""
+    pieces = re.split(r"(`[^`\n]+`|(?<![\w*])\*(?=[^\s*])[^*`\n]*[^*`\s]\*(?![\w*])|https?://[^\s<>\"']+[^\s<>\"'.,;:)\]])", text)
     return "".join(_piece(piece) for piece in pieces)
 
 
@@ -97,5 +97,7 @@ def _block(block: str) -> str:
 def _piece(piece: str) -> str:
     if len(piece) > 2 and piece[0] == piece[-1] == "`":
         return f"<code>{html.escape(piece[1:-1])}</code>"
+    if len(piece) > 2 and piece[0] == piece[-1] == "*":
+        return f"<em>{html.escape(piece[1:-1])}</em>"
     safe = html.escape(piece)
     return f'<a href="{safe}" rel="noreferrer">{safe}</a>' if piece.startswith(("http://", "https://")) else safe

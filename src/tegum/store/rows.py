@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
 from tegum.parts import did_you_mean
-from tegum.store.cell import Cell, Row, is_scalar
+from tegum.store.cell import Cell, Row, is_scalar, split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,19 +74,42 @@ class Rows(Sequence[Row]):
         return pd.DataFrame(lines)
 
     def export(self, path: str | Path) -> Path:
-        """Write `to_dataframe()` to `path`, as .parquet, .csv or .json (NaN and infinity are null there). Returns the path."""
+        """Write `to_dataframe()` to `path` as .parquet, .csv or .json (NaN and infinity are null there), or the arrays as .safetensors.
+
+        An array that has the same shape in every row is one tensor under its own name, rows first, in the order of the table; otherwise
+        row i's is `name.i`. Returns the path.
+        """
         path = Path(path)
-        table = self.to_dataframe()
-        if path.suffix not in (".parquet", ".csv", ".json"):
-            raise ValueError(f"rows are written as .parquet, .csv or .json, not as {path.name!r}")
+        if path.suffix not in (".parquet", ".csv", ".json", ".safetensors"):
+            raise ValueError(f"rows are written as .parquet, .csv, .json or .safetensors, not as {path.name!r}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".parquet":
-            table.to_parquet(path, index=False)
+        if path.suffix == ".safetensors":
+            from safetensors.numpy import save_file
+
+            save_file(self.arrays(), path)
+        elif path.suffix == ".parquet":
+            self.to_dataframe().to_parquet(path, index=False)
         elif path.suffix == ".csv":
-            table.to_csv(path, index=False)
+            self.to_dataframe().to_csv(path, index=False)
         else:
-            table.to_json(path, orient="records", indent=1, double_precision=15)
+            self.to_dataframe().to_json(path, orient="records", indent=1, double_precision=15)
         return path
+
+    def arrays(self) -> "dict[str, np.ndarray]":
+        """Every array of every row: stacked under its own name where all rows have it in one shape, else row i's under `name.i`."""
+        import numpy as np
+
+        found: dict[str, dict[int, np.ndarray]] = {}
+        for place, row in enumerate(self):
+            for name, array in split(row)[1].items():
+                found.setdefault(name, {})[place] = array
+        told: dict[str, np.ndarray] = {}
+        for name, of in found.items():
+            if len(of) == len(self) and len({(a.shape, a.dtype) for a in of.values()}) == 1:
+                told[name] = np.stack(list(of.values()))
+            else:
+                told |= {f"{name}.{place}": np.ascontiguousarray(array) for place, array in of.items()}
+        return told
 
     def __len__(self) -> int:
         return len(self._rows)
