@@ -1,8 +1,9 @@
-"""ExactlyK: a uniform k-subset of the features is active (the codes of compressed sensing and of seed 000)."""
+"""ExactlyK: a uniform k-subset of the features is active (the codes of compressed sensing, and of Gadzinski, 'When Numbers Are Bits')."""
 
 from dataclasses import dataclass
 
-from tegum.features._base import Distribution, check_count
+from tegum.checks import check_count
+from tegum.features._base import Distribution
 from tegum.features._events import Bucket
 
 

@@ -1,8 +1,9 @@
-"""OneHot: one feature at a time, all equally likely; the sparse limit of any distribution, and the tokens of seed 004's model."""
+"""OneHot: one feature at a time, all equally likely; the sparse limit of any distribution, and the tokens of Cho's model (2024)."""
 
 from dataclasses import dataclass
 
-from tegum.features._base import Distribution, check_probability
+from tegum.checks import check_probability
+from tegum.features._base import Distribution
 from tegum.features._events import Bucket
 
 

@@ -1,9 +1,9 @@
-"""Why cross-entropy likes a polysemantic neuron even where there is no superposition (seed 004).
+"""Why cross-entropy likes a polysemantic neuron even where there is no superposition (Cho 2024).
 
 n equiprobable tokens, one neuron that fires on n_on of them. The best a model can do is to predict a uniform distribution over the tokens
 that share a state of the neuron: loss n_on/n ln n_on + (n - n_on)/n ln(n - n_on), in nats. Firing for one token of four costs
 3/4 ln 3 = 0.824, firing for two costs ln 2 = 0.693.
-Source: seed 004, which quotes Bricken et al. 2023, 'Towards Monosemanticity' (architectural approaches).
+Source: Cho 2024, 'Superposition Hypothesis', which quotes Bricken et al. 2023, 'Towards Monosemanticity' (architectural approaches).
 """
 
 import numpy as np

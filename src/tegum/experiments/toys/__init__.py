@@ -1,1 +1,1 @@
-"""Group A: toy models of superposition (seeds 001, 003 and 004; Elhage et al. 2022)."""
+"""Toy models of superposition, A1 to A5, A14 and A15 (Elhage et al. 2022; Cho 2024; Işık)."""

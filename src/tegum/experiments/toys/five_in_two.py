@@ -23,7 +23,7 @@ class FiveInTwo(Experiment):
 
     id = "A1"
     title = "Five features in two dimensions: from an orthogonal pair to a pentagon"
-    source = "Elhage et al. 2022, introduction ('sparsity and superposition'); seed 003"
+    source = "Elhage et al. 2022, introduction ('sparsity and superposition')"
 
     class Params(Training):
         """Densities, the ratio of one feature's importance to the one before, random starts in the search for the least exact loss."""

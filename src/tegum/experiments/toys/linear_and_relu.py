@@ -28,7 +28,7 @@ class LinearAndReLU(Experiment):
 
     id = "A2"
     title = "Linear against ReLU output: what sparsity lets a network keep"
-    source = "Elhage et al. 2022, 'Demonstrating superposition'; seed 003"
+    source = "Elhage et al. 2022, 'Demonstrating superposition'"
 
     class Params(Training):
         """Which sizes (small: 20 features in 5 dims, importance .7^i; large: 80 in 20, .9^i) and densities."""

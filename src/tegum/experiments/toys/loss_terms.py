@@ -40,7 +40,7 @@ class LossTerms(Experiment):
 
     id = "A3"
     title = "What the loss is made of: benefit, interference, and the number of active features"
-    source = "Elhage et al. 2022, 'Mathematical understanding'; seed 001"
+    source = "Elhage et al. 2022, 'Mathematical understanding'; Işık, 'Linear Representation Hypothesis & Superposition' (slides)"
 
     class Params(Training):
         """Densities to train at; samples of each sampled loss."""

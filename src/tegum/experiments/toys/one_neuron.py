@@ -25,7 +25,7 @@ class OneNeuron(Experiment):
 
     id = "A15"
     title = "Two features in one dimension: opposite ends, only when sparse"
-    source = "Cho 2024 (seed 004), 'Compression'; Elhage et al. 2022, 'Superposition as a phase change'"
+    source = "Cho 2024, 'Superposition Hypothesis', section 'Compression'; Elhage et al. 2022, 'Superposition as a phase change'"
 
     class Params(Training):
         """Densities to train at, and the importances of the two features: equal ones would leave a dense pair nothing to choose by."""

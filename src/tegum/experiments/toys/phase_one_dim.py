@@ -19,7 +19,7 @@ class PhaseOneDim(PhaseGrid):
 
     id = "A4"
     title = "Phase change: two features in one dimension"
-    source = "Elhage et al. 2022, 'Superposition as a phase change'; seeds 003 and 004"
+    source = "Elhage et al. 2022, 'Superposition as a phase change'; Cho 2024, 'Superposition Hypothesis'"
     sizes = (2, 1)
     phases = theory.ONE_DIM_PHASES
     free = 0.858

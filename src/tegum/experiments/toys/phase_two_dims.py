@@ -15,7 +15,7 @@ class PhaseTwoDims(PhaseGrid):
 
     id = "A5"
     title = "Phase change: three features in two dimensions"
-    source = "Elhage et al. 2022, 'Superposition as a phase change'; seed 003"
+    source = "Elhage et al. 2022, 'Superposition as a phase change'"
     sizes = (3, 2)
     phases = theory.TWO_DIM_PHASES
     free = 0.828

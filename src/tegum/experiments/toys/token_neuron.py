@@ -1,6 +1,6 @@
 """One neuron, four tokens, cross-entropy: the neuron becomes polysemantic although no superposition is possible.
 
-The argument of seed 004 (after Bricken et al. 2023): one neuron between four equiprobable one-hot tokens and their prediction. A neuron that
+The argument of Cho 2024 (after Bricken et al. 2023): one neuron between four equiprobable one-hot tokens and their prediction. A neuron that
 fires for one token predicts it and leaves a guess among three: 3/4 ln 3 = .824 nats. One that fires for two leaves a guess between two either
 way: ln 2 = .693. So the loss prefers a neuron that answers to two unrelated tokens. The argument takes a neuron that fires or does not, and such
 a neuron, trained, does what it says. A ReLU neuron also has a *level*: four levels on one line can be told apart by four logits linear in the
@@ -30,7 +30,9 @@ class TokenNeuron(Experiment):
 
     id = "A14"
     title = "A polysemantic neuron without superposition: cross-entropy on four tokens"
-    source = "Cho 2024 (seed 004), 'Cross entropy loss verification'; Bricken et al. 2023, 'Towards Monosemanticity'"
+    source = (
+        "Cho 2024, 'Superposition Hypothesis', section 'Cross entropy loss verification'; Bricken et al. 2023, 'Towards Monosemanticity'"
+    )
 
     class Params(Training):
         """How many networks, how long they train, and how many moments of it are kept."""

@@ -1,4 +1,4 @@
-"""CrossEntropy: -log softmax(output)[the active token], in nats, for inputs that have exactly one active feature (seed 004)."""
+"""CrossEntropy: -log softmax(output)[the active token], in nats, for inputs that have exactly one active feature (Cho 2024)."""
 
 import math
 from dataclasses import dataclass

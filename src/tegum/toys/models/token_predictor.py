@@ -1,4 +1,4 @@
-"""TokenPredictor: which token is it, through a few neurons: h = f(x W + c), logits = h U + b (seed 004; Bricken et al. 2023).
+"""TokenPredictor: which token is it, through a few neurons: h = f(x W + c), logits = h U + b (Cho 2024; Bricken et al. 2023).
 
 Trained with cross-entropy on one-hot inputs. With one neuron it is the model of the argument that cross-entropy prefers a polysemantic neuron
 even where there is no superposition. That argument takes a neuron that fires or does not: `neuron="step"` is that one, trained by the slope of a
