@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def list_parts(room: Annotated[str, typer.Argument(help="One room only, such as experiments.")] = "", *, as_json: Json = False) -> None:
-    """List every experiment, distribution, dictionary, toy model, loss and engine there is."""
+    """List every experiment, distribution, dictionary, decoder, toy model, loss and engine there is.
+
+    The first listing after an install or an edit imports every part and takes seconds; later ones read what it kept.
+    """
     if room and room not in parts.ROOMS:
         raise BadInput(f"no room named {room!r}; {parts.did_you_mean(room, list(parts.ROOMS))}")
     with refusing():

@@ -18,7 +18,6 @@ _OPTIONAL = {
         "experiment A16: the word embeddings of all-MiniLM-L6-v2, a real table of directions",
     ),
     "playwright": ("pip install playwright", "tests that open the report in a browser"),
-    "sklearn": ("pip install scikit-learn", "tests against scikit-learn"),
 }
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
