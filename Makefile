@@ -1,4 +1,4 @@
-# Every target sets up and updates .venv by itself. A fresh clone needs python3 (3.11 or newer), make and a C compiler.
+# Every target sets up and updates .venv by itself. A fresh clone needs python3 (3.11 or newer) and make.
 # torch: Linux machines without a GPU may want PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, or PyPI's build brings CUDA.
 
 PYTHON ?= python3
