@@ -1,9 +1,11 @@
 """Real processes for the store's tests: start a runner, find its workers, wait for a condition."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 RUNNER = Path(__file__).parent / "store_runner.py"
@@ -32,6 +34,15 @@ def workers_of(pid):
 def runs(pid):
     """True while the process runs (a zombie does not)."""
     return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[:1] not in ([], [b"Z"], [b"X"])
+
+
+def rows_in(database):
+    """How many rows the SQLite file holds; 0 while it has no table of them."""
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return connection.execute("select count(*) from rows").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
 
 
 def wait_until(condition, seconds=30):

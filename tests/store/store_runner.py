@@ -1,15 +1,18 @@
-"""Runs one experiment of the laboratory as a process of its own: store, experiment, parameters as JSON, jobs, largest file in bytes."""
+"""Runs one experiment of the laboratory as a process of its own: store, experiment, parameters as JSON, jobs, largest file in bytes.
+
+Every worker imports this file, so what only the runner needs is imported by the runner alone.
+"""
 
 import json
 import resource
 import sys
 
-import store_laboratory
-
-from tegum.store import CannotWrite, Store, run_experiments
-
 
 def main():
+    import store_laboratory
+
+    from tegum.store import CannotWrite, Store, run_experiments
+
     place, name, params, jobs, largest_file = sys.argv[1:]
     if int(largest_file):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(largest_file), int(largest_file)))

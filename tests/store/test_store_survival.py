@@ -7,7 +7,7 @@ import time
 
 import pytest
 from store_laboratory import Diary, Moody, Walks
-from store_processes import run_to_end, runs, start_runner, wait_until, workers_of
+from store_processes import rows_in, run_to_end, runs, start_runner, wait_until, workers_of
 
 from tegum.store import Store, rows_of, run_experiments
 
@@ -20,31 +20,39 @@ def diary(tmp_path):
     return tmp_path / "diary"
 
 
-def test_twenty_kills_leave_the_rows_of_an_unbroken_run(tmp_path):
+def test_twenty_kills_in_the_midst_of_work_leave_the_rows_of_an_unbroken_run(tmp_path):
     chance = random.Random(20)
-    seed = runner_kills = worker_kills = 0
+    database = tmp_path / "runs" / "store.db"
+    seed, kills = 0, {"runner": 0, "worker": 0}
+    in_the_midst = 0  # kills that came after the first row of their run and before its last
 
     def options(seed):
         (tmp_path / str(seed)).mkdir(exist_ok=True)
         return {"walks": 200, "steps": [10, 50], "milliseconds": 15, "folder": str(tmp_path / str(seed)), "seed": seed}
 
-    while runner_kills + worker_kills < 20 or runner_kills < 5 or worker_kills < 5:
+    def kill(whom, pid):
+        nonlocal in_the_midst
+        os.kill(pid, signal.SIGKILL)
+        kills[whom] += 1
+        in_the_midst += 0 < rows_in(database) - 400 * seed < 400
+
+    while sum(kills.values()) < 20 or min(kills.values()) < 5:
         runner = start_runner(tmp_path / "runs", "Diary", options(seed), jobs=JOBS)
-        time.sleep(chance.uniform(0.4, 1.4))
-        for _ in range(3):
-            if workers := workers_of(runner.pid):
-                os.kill(chance.choice(workers), signal.SIGKILL)
-                worker_kills += 1
-            time.sleep(chance.uniform(0, 0.3))
-        orphans = workers_of(runner.pid)
-        if runner.poll() is None:
-            runner.kill()
-            runner_kills += 1
-        else:
+        for turn in range(5):
+            before = rows_in(database)
+            wait_until(lambda before=before, runner=runner: rows_in(database) > before or runner.poll() is not None)
+            time.sleep(chance.uniform(0, 0.1))
+            workers = workers_of(runner.pid)
+            if turn == 4 and runner.poll() is None:
+                kill("runner", runner.pid)
+            elif turn < 4 and workers:
+                kill("worker", chance.choice(workers))
+        wait_until(lambda workers=workers: not any(map(runs, workers)))
+        if runner.wait() != -signal.SIGKILL:
             seed += 1  # all its work is done: go on with other work
         runner.communicate()
-        wait_until(lambda orphans=orphans: not any(map(runs, orphans)))
 
+    assert in_the_midst >= 10
     times_run = []
     for done in range(seed + 1):
         status, _, complaints = run_to_end(tmp_path / "runs", "Diary", options(done), jobs=JOBS)
@@ -57,7 +65,8 @@ def test_twenty_kills_leave_the_rows_of_an_unbroken_run(tmp_path):
         unbroken, still = Walks(), Walks.Params(walks=200, milliseconds=0, seed=done)
         assert all(row == unbroken.run(row.cell, still).of(row.cell) for row in rows)
     assert sum(run.done for run in Store(tmp_path / "runs").runs()) == len(times_run) == 400 * (seed + 1)
-    assert sum(times_run) <= len(times_run) + worker_kills + JOBS * runner_kills  # what was finished is never run again
+    again = sum(times_run) - len(times_run)
+    assert 0 < again <= kills["worker"] + JOBS * kills["runner"]  # cells were cut off, and what was finished is never run again
 
 
 def test_a_worker_killed_once_costs_nothing_but_time(tmp_path, diary):
