@@ -90,35 +90,42 @@ def find(room: str, name: str) -> Any:
 
 def did_you_mean(name: str, known: list[str]) -> str:
     """The end of an error line for a mistyped name."""
-    known = [k for k in known if k]
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5) or difflib.get_close_matches(
-        name.lower(), [k.lower() for k in known], n=1, cutoff=0.5
-    )
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    spelt = {k.lower(): k for k in reversed(known) if k}  # of two that differ in case alone, the first
+    close = difflib.get_close_matches(name.lower(), list(spelt), n=1, cutoff=0.5)
+    return f"did you mean {spelt[close[0]]!r}?" if close else f"known: {', '.join(k for k in known if k)}"
 
 
-def lazy(room: str, package: str) -> Callable[[str], Any]:
-    """A module `__getattr__` (PEP 562) under which a room's parts appear when first asked for.
+def lazy(package: str, *rooms: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """A module's `__getattr__` and `__dir__` (PEP 562), under which the parts of these rooms appear when first asked for.
 
     The package of the room shows a part even where it has a file of that name: importing `tegum.dictionaries.hadamard` does not put the
     file in the place of the function `tegum.dictionaries.hadamard`.
     """
+    module = sys.modules[package]
+
+    own: list[str] = vars(module).get("__all__", [])
+
+    def parts() -> dict[str, Any]:
+        found = {key: part for room in rooms for key, part in discover(room).items()}
+        return found | {part.__name__: part for part in found.values()}
 
     def getattr_(name: str) -> Any:
-        if not name.startswith("_"):
-            for key, part in discover(room).items():
-                if name in (key, getattr(part, "__name__", key)):
-                    return part
-            if f"{package}.{name}" in sys.modules:
-                return sys.modules[f"{package}.{name}"]
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if name.startswith("_"):
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if name in (found := parts()):
+            return found[name]
+        if f"{package}.{name}" in sys.modules:
+            return sys.modules[f"{package}.{name}"]
+        for part in (part for room in rooms for part, _ in _walk(room)):
+            if part.name == name and not part.available:
+                raise AttributeError(f"{package}.{name} is not available: {part.reason}")
+        raise AttributeError(f"module {package!r} has no attribute {name!r}; {did_you_mean(name, [*found, *own])}")
 
-    if package == _package(room):
-        module = sys.modules[package]
+    if package in map(_package, rooms):
         module.__class__ = _Room
         for name in [name for name, value in vars(module).items() if _is_file_of(module, name, value)]:
             delattr(module, name)
-    return getattr_
+    return getattr_, lambda: sorted({*own, *parts()})
 
 
 class _Room(ModuleType):

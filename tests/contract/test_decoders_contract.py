@@ -1,9 +1,8 @@
 """What every decoder must do, over whatever is discovered: a new file is tested the day it appears."""
 
-import inspect
-
 import pytest
 import torch
+from part_examples import arguments
 
 from tegum import parts
 from tegum.decoders import Status, Values, decode
@@ -16,8 +15,7 @@ KINDS = {Values.BINARY: "binary", Values.NONNEGATIVE: "uniform", Values.SIGNED: 
 
 
 def example(decoder, n_active=K):
-    names = inspect.signature(decoder).parameters
-    return decoder(**{n: {"n_active": n_active}[n] for n, p in names.items() if p.default is p.empty})
+    return decoder(**arguments(decoder, {"n_active": n_active}))
 
 
 def codes(decoder, n_samples=40, n_active=K):
@@ -61,7 +59,7 @@ def test_renaming_the_features_renames_the_codes(decoder):
 @every
 def test_signed_codes_follow_the_sign_of_a_direction(decoder):
     if decoder.values is not Values.SIGNED:
-        return
+        pytest.skip("its codes are not signed")
     D, z = gaussian(N, 24, seed=3, dtype=torch.float64), codes(decoder)
     x, sign = D.encode(z), torch.ones(N, dtype=torch.float64)
     sign[::2] = -1

@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 import torch
+from part_examples import arguments
 
 from tegum import parts
 from tegum.dictionaries import Dictionary
@@ -14,7 +15,7 @@ SIZES = {"n_features": 60, "n_dims": 24, "seed": 3, "directions": torch.linspace
 
 def example(construct):
     names = inspect.signature(construct).parameters
-    given = {n: SIZES[n] for n, p in names.items() if p.default is p.empty or n in SIZES}
+    given = arguments(construct, SIZES) | {name: SIZES[name] for name in names if name in SIZES}
     return construct(**given, **({"dtype": torch.float64} if "dtype" in names else {}))
 
 

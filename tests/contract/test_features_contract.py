@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from part_examples import arguments
 
 from tegum import parts
 from tegum.features._base import active, fill
@@ -15,11 +16,7 @@ N = 40_000
 
 
 def example(distribution, values):
-    wanted = [p.name for p in inspect.signature(distribution).parameters.values() if p.default is p.empty]
-    missing = [name for name in wanted if name not in SIZES]
-    if missing:
-        pytest.fail(f"add an example value for {missing} of {distribution.__name__} to SIZES")
-    return distribution(values=values, **{name: SIZES[name] for name in wanted})
+    return distribution(values=values, **arguments(distribution, SIZES))
 
 
 cases = [
@@ -92,26 +89,25 @@ def test_supports_are_sampled_as_often_as_they_are_listed_and_give_the_entropy(d
     assert chi2 < degrees + 6 * math.sqrt(2 * degrees) + 18  # six standard deviations of chi^2, and its skew
 
 
-@pytest.mark.parametrize("distribution", [pytest.param(d, id=n) for n, d in parts.discover("features").items()])
+WRONG = {
+    "n_features": (0, 2.5, "six", True),
+    "n_sets": (2.5, 0, 5),
+    "n_active": (2.5, -1, 13),
+    "values": ("complex",),
+    "density": (float("nan"), 1.5, -0.1, "half", None),
+    "exponent": (float("nan"), float("inf"), "steep"),
+}
+
+
 @pytest.mark.parametrize(
-    ("field", "wrong"),
+    ("distribution", "field", "wrong"),
     [
-        ("n_features", 0),
-        ("n_features", 2.5),
-        ("n_features", "six"),
-        ("n_features", True),
-        ("n_sets", 2.5),
-        ("n_active", 2.5),
-        ("values", "complex"),
-        ("density", float("nan")),
-        ("density", 1.5),
-        ("density", "half"),
+        pytest.param(d, field, wrong, id=f"{name}-{field}-{wrong}")
+        for name, d in parts.discover("features").items()
+        for field in inspect.signature(d).parameters
+        for wrong in WRONG.get(field, ())
     ],
 )
 def test_bad_fields_are_refused_by_name(distribution, field, wrong):
-    names = inspect.signature(distribution).parameters
-    if field not in names:
-        return
-    good = {name: SIZES[name] for name, p in names.items() if p.default is p.empty}
-    with pytest.raises(ValueError, match=field):
-        distribution(**{**good, field: wrong})
+    with pytest.raises(ValueError, match="features do not fall into" if (field, wrong) == ("n_sets", 5) else field):
+        distribution(**arguments(distribution, SIZES) | {field: wrong})

@@ -1,10 +1,10 @@
 """What every toy model must do, over whatever is discovered: a new file is tested the day it appears."""
 
 import dataclasses
-import inspect
 
 import pytest
 import torch
+from part_examples import arguments
 
 from tegum import parts, theory
 from tegum.features.bernoulli import Bernoulli
@@ -16,11 +16,7 @@ ROUNDING = 1e-12  # float64: a few thousand roundings of 1.1e-16 in numbers of o
 
 
 def example(model, **changes):
-    wanted = [p.name for p in inspect.signature(model).parameters.values() if p.default is p.empty]
-    missing = [name for name in wanted if name not in SIZES]
-    if missing:
-        pytest.fail(f"add an example value for {missing} of {model.__name__} to SIZES")
-    return model(**{name: SIZES[name] for name in wanted} | changes)
+    return model(**arguments(model, SIZES) | changes)
 
 
 def built(model, instances=INSTANCES, seed=3):

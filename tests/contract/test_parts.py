@@ -90,7 +90,7 @@ def test_a_function_that_says_it_returns_the_rooms_base_is_a_part(room):
     assert list(parts.discover("fruits")) == ["Apple", "mix"]
 
 
-LAZY = "from tegum.parts import lazy\n\n__getattr__ = lazy('fruits', __name__)\n"
+LAZY = "from tegum.parts import lazy\n\n__getattr__, __dir__ = lazy(__name__, 'fruits')\n"
 MIX = "from scratch_fruits._base import Fruit\n\ndef mix() -> Fruit: return 3\n"
 
 
@@ -310,3 +310,21 @@ def test_the_survey_lists_what_discovery_finds_in_every_room(tmp_path, monkeypat
 def test_every_part_of_this_installation_says_what_it_is():
     silent = [f"{part.room} {part.name}" for part in parts.survey() if part.available and not part.title]
     assert silent == []
+
+
+def test_a_room_lists_its_parts_and_says_why_a_name_is_not_there(room):
+    write(room, "__init__.py", LAZY)
+    write(room, "pear.py", "import no_such_package\n")
+    package = again("scratch_fruits")
+    assert dir(package) == ["Apple"]
+    with pytest.raises(AttributeError, match=r"did you mean 'Apple'\?"):
+        _ = package.aple
+    with pytest.raises(AttributeError, match=r"scratch_fruits\.pear is not available: ModuleNotFoundError.*no_such_package"):
+        _ = package.pear
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "meant"), [("adamW", ["adam", "adamw"], "adamw"), ("TOPK", ["TopK"], "TopK"), ("a1", ["x", "A1"], "A1")]
+)
+def test_a_suggestion_is_spelt_as_the_part_is_and_case_is_no_difference(name, known, meant):
+    assert parts.did_you_mean(name, known) == f"did you mean {meant!r}?"

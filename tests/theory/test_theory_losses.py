@@ -118,7 +118,7 @@ def test_a_linear_model_needs_no_list_of_supports():
 
 def test_what_cannot_be_summed_is_refused_with_the_reason():
     W = torch.zeros(20, 5)
-    with pytest.raises(ValueError, match=r"no exact ReLU loss for 20 features: .*4096 supports.*common evaluation set"):
+    with pytest.raises(ValueError, match=r"no exact ReLU loss: Bernoulli over 20 features .*4096 supports.*can only be sampled"):
         expected_loss(W, None, Bernoulli(n_features=20, density=0.1))
     with pytest.raises(ValueError, match="20 active uniform features"):
         expected_loss(W, None, ExactlyK(n_features=20, n_active=20, values="uniform"))

@@ -9,6 +9,7 @@ import torch
 import tegum
 from tegum.features.bernoulli import Bernoulli
 from tegum.features.exactly_k import ExactlyK
+from tegum.features.one_hot import OneHot
 from tegum.toys.engines import reference
 from tegum.toys.models.relu_output import ReLUOutput
 
@@ -102,3 +103,15 @@ def test_the_loss_of_very_many_supports_is_sampled_however_few_networks_there_ar
     monkeypatch.setattr(sys.modules["tegum.toys.evaluate"].theory, "expected_loss", refuse)
     run = tegum.train(ReLUOutput(n_features=12, n_hidden=2), Bernoulli(n_features=12, density=0.1), **ASKED | {"steps": 1})  # 12 3^12 terms
     assert run.loss_kind.startswith("mean over")
+
+
+def test_the_kind_of_a_loss_does_not_depend_on_what_is_trained_beside_it():
+    few, many = OneHot(n_features=12), Bernoulli(n_features=12, density=0.5)
+    model, asked = ReLUOutput(n_features=12, n_hidden=3), ASKED | {"steps": 3}
+    whole = tegum.train(model, [few, many, few], seed=[5, 6, 7], **asked)
+    assert whole.loss_kind == "exact expected loss of 2 instances, mean over 32,768 common samples of 1"
+    assert (whole.loss_se > 0).tolist() == [False, True, False]
+    for i, features in enumerate([few, many, few]):
+        one = tegum.train(model, features, seed=5 + i, **asked)
+        same(one, whole, i)
+        torch.testing.assert_close(one.loss_se[0], whole.loss_se[i], rtol=1e-6, atol=0)

@@ -1,5 +1,7 @@
 """What `train` returns: losses that can be trusted, the best of the networks, any of them as a module, and tables."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -157,3 +159,26 @@ def test_it_remembers_what_was_asked(run):
     assert run.importance.tolist() == [(0.8 ** np.arange(N)).tolist()] * 5
     assert (run.W.dtype, run.loss.dtype) == (torch.float32, torch.float64)
     assert tegum.train(TokenPredictor(n_features=N, n_hidden=1), OneHot(n_features=N), **QUICK).settings["loss"] == "CrossEntropy"
+
+
+def test_a_diverged_training_is_told_as_such_and_has_no_best():
+    model, features = ReLUOutput(n_features=4, n_hidden=2), Bernoulli(n_features=4, density=0.5)
+    run = tegum.train(model, features, instances=2, steps=60, batch_size=32, lr=1e6, optimizer="sgd", progress=False)
+    assert not run.loss.isfinite().any()
+    assert "no finite loss" in repr(run)
+    assert run.to_dataframe()[["represented", "dims_per_feature"]].isna().all(axis=None)
+    with pytest.raises(ValueError, match="all 2 instances diverged"):
+        run.best()
+    half = dataclasses.replace(run, loss=torch.tensor([torch.nan, 0.5]))
+    assert half.best().index == 1
+    assert "1 diverged" in repr(half)
+
+
+def test_a_sweeps_table_names_its_features():
+    sweep = [Bernoulli(n_features=4, density=p) for p in (0.5, 0.25)]
+    run = tegum.train(ReLUOutput(n_features=4, n_hidden=2), sweep, steps=2, batch_size=8, record=2, progress=False)
+    table = run.to_dataframe()
+    assert table["mean_active"].tolist() == [2.0, 1.0]
+    assert table["features"].str.contains("Bernoulli").all()
+    assert "2 moments of 2 instances, steps 0 to 2" in repr(run.history)
+    assert run.history.to_dataframe()[["step", "instance"]].to_numpy().tolist() == [[0, 0], [0, 1], [2, 0], [2, 1]]

@@ -4,4 +4,4 @@ from tegum.decoders._base import Decoded, Decoder, Status, Values, decode
 from tegum.parts import lazy
 
 __all__ = ["Decoded", "Decoder", "Status", "Values", "decode"]
-__getattr__ = lazy("decoders", __name__)
+__getattr__, __dir__ = lazy(__name__, "decoders")

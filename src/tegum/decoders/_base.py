@@ -4,10 +4,11 @@ A decoder never sees the truth: what it needs beyond (D, x) it declares as field
 what depends on the dictionary alone, `run` decodes a batch. Failure is a value per sample: one bad sample never spoils a batch.
 """
 
+import html
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from torch import Tensor
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
 from tegum.shapes import Bool, Float, Int
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Values(StrEnum):
@@ -69,13 +73,37 @@ class Decoded:
         return cls(z, torch.full_like(took, Status.OK), took)
 
     def support_exact(self, truth: SparseCodes) -> Bool[Tensor, " batch"]:
-        """Whether the active set is right, sample by sample."""
+        """Whether the active set is right, sample by sample. ValueError for codes of another size."""
+        self._compares(truth)
         return ((self.z.dense() != 0) == (truth.to(self.z.values.device).dense() != 0)).all(-1)
 
     def exact(self, truth: SparseCodes, tolerance: float | None = None) -> Bool[Tensor, " batch"]:
         """Whether every value is right: after rounding to the nearest integer, or within `tolerance` if one is given."""
+        self._compares(truth)
         found, wanted = self.z.dense(), truth.to(self.z.values.device, self.z.values.dtype).dense()
         return ((found.round() == wanted) if tolerance is None else ((found - wanted).abs() <= tolerance)).all(-1)
+
+    def _compares(self, truth: SparseCodes) -> None:
+        if (len(truth), truth.n_features) != (len(self.z), self.z.n_features):
+            raise ValueError(
+                f"{len(self.z)} samples of {self.z.n_features} features were decoded, but the truth has {len(truth)} of {truth.n_features}"
+            )
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One line a sample: status, active features found, steps, residual."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "status": [Status(s).name for s in self.status.tolist()],
+                "n_active": self.z.n_active.cpu().numpy(),
+                "steps": self.steps.cpu().numpy(),
+                "residual": self.residual.detach().cpu().numpy(),
+            }
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p><code>{html.escape(repr(self))}</code></p>{self.to_dataframe().to_html(max_rows=20, float_format='%.4g')}"
 
     def __repr__(self) -> str:
         ok = int((self.status == Status.OK).sum())
@@ -103,13 +131,17 @@ def decode(dictionary: Dictionary, x: Tensor | np.ndarray, decoder: Decoder, *, 
     Raises ValueError when shapes or dtypes do not fit, before any work. A sample that fails says so in `status`; with `throw=True` the first
     such sample raises instead.
     """
+    if not isinstance(dictionary, Dictionary):
+        raise ValueError(f"dictionary is {type(dictionary).__name__}; wrap a table of directions as tegum.dictionaries.Dense(table)")
+    if not isinstance(decoder, Decoder):
+        raise ValueError(f"decoder is {decoder!r}; give one with its fields, such as tegum.decoders.TopK(n_active=16)")
     x = torch.as_tensor(x)
     if x.ndim != 2:
         raise ValueError(f"x has shape {tuple(x.shape)}; it must be (samples, dims)")
     if x.shape[1] != dictionary.n_dims:
         raise ValueError(f"x has {x.shape[1]} columns but the dictionary has {dictionary.n_dims} dims")
     if x.dtype != dictionary.dtype:
-        raise ValueError(f"x is {x.dtype} but the dictionary is {dictionary.dtype}")
+        raise ValueError(f"x is {x.dtype} but the dictionary is {dictionary.dtype}; x.to(dictionary.dtype) makes them alike")
     if getattr(decoder, "n_active", 0) > dictionary.n_features:
         raise ValueError(f"n_active is {getattr(decoder, 'n_active', 0)} but the dictionary has {dictionary.n_features} features")
     finite = torch.isfinite(x).all(dim=1)

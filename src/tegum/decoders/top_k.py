@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from tegum.checks import check_count
 from tegum.decoders._base import Decoded, Decoder, Values
 from tegum.dictionaries import Dictionary
-from tegum.features._base import check_count
 from tegum.shapes import Float
 
 

@@ -4,4 +4,4 @@ from tegum.dictionaries._base import Dictionary
 from tegum.parts import lazy
 
 __all__ = ["Dictionary"]
-__getattr__ = lazy("dictionaries", __name__)
+__getattr__, __dir__ = lazy(__name__, "dictionaries")

@@ -29,7 +29,20 @@ class Dictionary(ABC):
         """The directions of the features named, (len(indices), d)."""
 
     def encode(self, z: SparseCodes) -> Float[Tensor, "batch dims"]:
-        """x = sum of the active directions by their values, (B, d): costs what is active."""
+        """x = sum of the active directions by their values, (B, d): costs what is active. ValueError for codes of another size."""
+        if not isinstance(z, SparseCodes):
+            raise ValueError(f"codes are {type(z).__name__}; encode takes SparseCodes (SparseCodes.from_dense makes them)")
+        if z.n_features != self.n_features:
+            raise ValueError(f"the codes have {z.n_features} features but the dictionary has {self.n_features}")
+        return self._encode(z)
+
+    def correlate(self, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch features"]:
+        """Inner products of each x with every direction, (B, N). ValueError for x of another size."""
+        if x.ndim != 2 or x.shape[1] != self.n_dims:
+            raise ValueError(f"x has shape {tuple(x.shape)}; the dictionary takes (samples, {self.n_dims})")
+        return self._correlate(x)
+
+    def _encode(self, z: SparseCodes) -> Float[Tensor, "batch dims"]:
         x = torch.zeros(len(z), self.n_dims, dtype=self.dtype, device=self.device)
         active = z.indices >= 0
         sample, slot = active.to(self.device).nonzero(as_tuple=True)
@@ -39,8 +52,7 @@ class Dictionary(ABC):
             x.index_add_(0, sample[rows], self.directions(indices[rows]) * values[rows, None])
         return x
 
-    def correlate(self, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch features"]:
-        """Inner products of each x with every direction, (B, N)."""
+    def _correlate(self, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch features"]:
         return torch.cat([x @ rows.T for rows in self._blocks()], dim=1)
 
     def squared_norms(self) -> Float[Tensor, " features"]:

@@ -32,14 +32,14 @@ class Dense(Dictionary):
         """The rows named."""
         return self.table[indices]
 
-    def encode(self, z: SparseCodes) -> Float[Tensor, "batch dims"]:
+    def _encode(self, z: SparseCodes) -> Float[Tensor, "batch dims"]:
         """By one embedding-bag pass over what is active."""
         indices, values = z.indices.to(self.device), z.values.to(self.device, self.dtype)
         if indices.shape[1] == 0:
             return torch.zeros(len(z), self.n_dims, dtype=self.dtype, device=self.device)
         return torch.nn.functional.embedding_bag(indices.clamp(min=0), self.table, per_sample_weights=values, mode="sum")
 
-    def correlate(self, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch features"]:
+    def _correlate(self, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch features"]:
         """One matrix product."""
         return x @ self.table.T
 

@@ -5,9 +5,9 @@ import math
 import torch
 
 from tegum import draws
+from tegum.checks import check_count, check_seed
 from tegum.dictionaries._base import CHUNK, Dictionary
 from tegum.dictionaries.dense import Dense
-from tegum.features._base import check_count
 
 
 def gaussian(
@@ -16,6 +16,9 @@ def gaussian(
     """Directions with i.i.d. N(0, 1/n_dims) entries; row i depends on (seed, i, n_dims) alone, by the draws contract."""
     check_count("n_features", n_features)
     check_count("n_dims", n_dims)
+    check_seed(seed)
+    if not dtype.is_floating_point:
+        raise ValueError(f"dtype is {dtype}; directions are floating-point")
     table = torch.empty(n_features, n_dims, dtype=dtype, device=device)
     for start in range(0, n_features, step := max(1, CHUNK // n_dims)):
         rows = torch.arange(start, min(start + step, n_features), device=device)

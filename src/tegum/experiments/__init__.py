@@ -8,4 +8,4 @@ from tegum.store import Cell, Claim, Experiment, Row, Rows
 
 __all__ = ["Cell", "Claim", "Experiment", "Row", "Rows"]
 
-__getattr__ = lazy("experiments", __name__)
+__getattr__, __dir__ = lazy(__name__, "experiments")

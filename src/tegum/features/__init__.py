@@ -5,4 +5,4 @@ from tegum.features._codes import SparseCodes
 from tegum.parts import lazy
 
 __all__ = ["Distribution", "SparseCodes"]
-__getattr__ = lazy("features", __name__)
+__getattr__, __dir__ = lazy(__name__, "features")

@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tegum.checks import check_below, check_count, check_seed
 from tegum.features._codes import SparseCodes
-from tegum.features._events import VALUES, Bucket, draw
+from tegum.features._events import BLOCK, MOST, VALUES, Bucket, draw
+from tegum.features._subset_bits import subset_bits
 from tegum.shapes import Float, Int
 
 SUPPORT_LIMIT = 4096
@@ -61,8 +63,20 @@ class Distribution(ABC):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> SparseCodes:
-        """`n_samples` codes. The same (seed, instance, step, sample) gives the same code on any device and in any batch."""
+        """`n_samples` codes. The same (seed, instance, step, sample) gives the same code on any device and in any batch.
+
+        Raises ValueError for more than 2^34 features, a seed outside [0, 2^63), and places outside the counter (see `tegum.draws`).
+        """
         check_count("n_samples", n_samples)
+        check_seed(seed)
+        for name, value, end in (
+            ("instance", instance, 2**24),
+            ("step", step, 2**32),
+            ("first_sample", first_sample, 2**32 * BLOCK - n_samples),
+        ):
+            check_below(name, value, end)
+        if self.n_features > MOST:
+            raise ValueError(f"n_features is {self.n_features}; at most 2^34 = {MOST} can be sampled")
         place = torch.tensor([instance], dtype=torch.int64, device=device)
         flat, value = active(self, n_samples, torch.full_like(place, seed), place, step, first_sample)
         row = torch.div(flat, self.n_features, rounding_mode="floor")
@@ -114,11 +128,7 @@ class Distribution(ABC):
         """Entropy of the set of active features, bits: sum over events of h(p) + p log2 C(size, pick), exact."""
         total = 0.0
         for b in self.buckets:
-            which = (
-                (math.lgamma(b.size + 1) - math.lgamma(b.pick + 1) - math.lgamma(b.size - b.pick + 1)) / math.log(2)
-                if b.size > b.pick
-                else 0.0
-            )
+            which = float(subset_bits(b.size, b.pick))
             if b.ratio is None:
                 total += b.count * (_binary_entropy(b.density) + b.density * which)
             else:
@@ -195,18 +205,6 @@ def _kernel():  # noqa: ANN202 - a module
 
 def _binary_entropy(p: float) -> float:
     return 0.0 if p <= 0 or p >= 1 else -(p * math.log2(p) + (1 - p) * math.log1p(-p) / math.log(2))
-
-
-def check_count(name: str, value: object, at_least: int = 1) -> None:
-    """Raise ValueError unless `value` is an integer of at least `at_least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < at_least:
-        raise ValueError(f"{name} is {value!r}; it must be an integer of at least {at_least}")
-
-
-def check_probability(name: str, value: object) -> None:
-    """Raise ValueError unless `value` lies in [0, 1]; NaN does not."""
-    if not isinstance(value, (int, float, np.floating, np.integer)) or not 0 <= value <= 1:
-        raise ValueError(f"{name} is {value!r}; it must lie in [0, 1]")
 
 
 def check_densities(name: str, value: object, n_features: int) -> None:

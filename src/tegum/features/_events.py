@@ -22,6 +22,7 @@ from tegum.shapes import Float, Int
 
 BLOCK = 64  # samples that share one row of slots
 _FAR = 1 << 40  # a gap longer than any row of slots
+MOST = _FAR // BLOCK  # features: a row of slots holds 64 samples
 VALUES = ("uniform", "binary", "signed", "gaussian")
 
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from tegum.features._base import Distribution, check_probability, check_sets
+from tegum.checks import check_probability
+from tegum.features._base import Distribution, check_sets
 from tegum.features._events import Bucket
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tegum.features._base import Distribution, check_probability
+from tegum.checks import check_probability
+from tegum.features._base import Distribution
 from tegum.features._events import Bucket, by_density
 
 
@@ -17,7 +18,7 @@ class Zipf(Distribution):
 
     def _check(self) -> None:
         check_probability("density", self.density)
-        if not 0 <= self.exponent < np.inf:
+        if not isinstance(self.exponent, (int, float, np.integer, np.floating)) or not 0 <= self.exponent < np.inf:
             raise ValueError(f"exponent is {self.exponent!r}; it must be finite and not negative")
 
     def _events(self) -> tuple[Bucket, ...]:

@@ -15,7 +15,10 @@ _BLOCK = 2**20  # cosines held at once: 4 MiB in float32, which stays in cache
 
 
 def as_directions(W: Directions, name: str = "W") -> Float[Tensor, "*batch features dims"]:
-    """`W` as a float32 or float64 tensor; else float32. ValueError for fewer than two axes, no dims, or complex numbers."""
+    """`W` as a float32 or float64 tensor; else float32.
+
+    Raises ValueError for fewer than two axes, no dims, complex numbers, and entries that are NaN or infinite: no measure could say so.
+    """
     table = torch.as_tensor(W)
     if table.ndim < 2:
         raise ValueError(f"{name} has shape {tuple(table.shape)}; a table of directions is (..., features, dims)")
@@ -23,6 +26,9 @@ def as_directions(W: Directions, name: str = "W") -> Float[Tensor, "*batch featu
         raise ValueError(f"{name} has shape {tuple(table.shape)}: its features have 0 dims")
     if table.is_complex():
         raise ValueError(f"{name} has dtype {table.dtype}; directions are real")
+    if not bool(torch.isfinite(table).all()):
+        at = tuple((~torch.isfinite(table)).nonzero()[0].tolist())
+        raise ValueError(f"{name}[{', '.join(map(str, at))}] is {float(table[at])}; directions are finite (shape {tuple(table.shape)})")
     return table if table.dtype in (torch.float32, torch.float64) else table.to(torch.float32)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tegum.checks import check_count, check_seed
 from tegum.geometry._directions import Directions, as_directions, unit
 from tegum.geometry._words import said
 from tegum.geometry.rotations import haar_rotation
@@ -40,7 +41,9 @@ class RotationTest:
         return (1 + above) / (1 + self.rotated.shape[-1])
 
     def __repr__(self) -> str:
-        turned = f"{self.rotated.shape[-1]} rotations {float(self.rotated.min()):.4g} to {float(self.rotated.max()):.4g}"
+        turned = f"{self.rotated.shape[-1]} rotations"
+        if self.rotated.numel():
+            turned += f" {float(self.rotated.min()):.4g} to {float(self.rotated.max()):.4g}"
         return f"RotationTest(observed {said(self.observed)}, {turned}, isotropic {self.isotropic:.4g}, p {said(self.p_value)})"
 
 
@@ -51,8 +54,8 @@ def coordinate_kurtosis(W: Directions) -> Float[Tensor, "*batch features"]:
 
 def kurtosis_against_rotations(W: Directions, n_rotations: int = 100, seed: int = 0) -> RotationTest:
     """Mean `coordinate_kurtosis` over the features that are there, and the same after each of `n_rotations` Haar rotations."""
-    if n_rotations < 1:
-        raise ValueError(f"n_rotations must be at least 1, not {n_rotations}")
+    check_count("n_rotations", n_rotations)
+    check_seed(seed)
     U = unit(as_directions(W).detach())
     dims = U.shape[-1]
     there = U.any(-1).sum(-1).clamp(min=1)

@@ -1,6 +1,6 @@
 """Closed forms and exact losses; nothing is sampled here. One subject a file."""
 
-from tegum.theory.bits import subset_bits
+from tegum.features._subset_bits import subset_bits
 from tegum.theory.cross_entropy import tokens_on_neuron_loss
 from tegum.theory.losses import expected_loss
 from tegum.theory.optimum import Optimum, optimal_loss

@@ -52,8 +52,8 @@ def importance_weights(importance: Importance, W: Tensor) -> Float[Tensor, "*bat
     weights = torch.as_tensor(importance, dtype=torch.float64, device=W.device)
     if weights.ndim == 0 or weights.shape[-1] != n_features:
         raise ValueError(f"importance has shape {tuple(weights.shape)} but W has {n_features} features")
-    if not bool(weights.isfinite().all()):
-        raise ValueError("importance must be finite")
+    if not bool((weights.isfinite() & (weights >= 0)).all()):
+        raise ValueError("every importance must be finite and not negative")
     return weights
 
 
@@ -72,7 +72,12 @@ def _checked(
     b = W.new_zeros(W.shape[:-1]) if b is None else torch.as_tensor(b).to(W)
     if b.ndim == 0 or b.shape[-1] != features.n_features:
         raise ValueError(f"b has shape {tuple(b.shape)} but the distribution has {features.n_features} features")
-    return W, b.expand(W.shape[:-1]) if b.ndim < W.ndim else b, importance_weights(importance, W)
+    weights = importance_weights(importance, W)
+    for name, given in (("b", b), ("importance", weights)):
+        lead, own = W.shape[:-2], given.shape[:-1]
+        if len(own) > len(lead) or any(i not in (1, j) for i, j in zip(own[::-1], lead[::-1], strict=False)):
+            raise ValueError(f"{name} has shape {tuple(given.shape)}, whose leading axes do not fit W's shape {tuple(W.shape)}")
+    return W, b.expand(W.shape[:-1]), weights
 
 
 def _linear(W: Tensor, b: Tensor, features: Distribution, importance: Tensor) -> Tensor:
@@ -121,12 +126,12 @@ def _supports(features: Distribution) -> list[tuple[tuple[int, ...], float]]:
     try:
         supports = features.supports()
     except ValueError as error:
-        raise ValueError(f"no exact ReLU loss for {features.n_features} features: {error}; use the common evaluation set") from error
+        raise ValueError(f"no exact ReLU loss: {error}; it can only be sampled, as tegum.train does then") from error
     most = max(len(active) for active, _ in supports)
     if features.values in ("uniform", "signed") and most > MAX_CORNERS:
         raise ValueError(
             f"exact ReLU loss with {most} active {features.values} features needs 2^{most} = {2**most:,} corners a support "
-            f"(limit 2^{MAX_CORNERS}); use the common evaluation set"
+            f"(limit 2^{MAX_CORNERS}); it can only be sampled, as tegum.train does then"
         )
     return supports
 

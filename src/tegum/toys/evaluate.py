@@ -11,7 +11,7 @@ from torch import Tensor
 from tegum import draws, theory
 from tegum.features import Distribution
 from tegum.features._base import fill
-from tegum.shapes import Float
+from tegum.shapes import Float, Int
 from tegum.toys.engines import Plan
 from tegum.toys.losses.squared_error import SquaredError
 from tegum.toys.models import ToyModule
@@ -22,29 +22,46 @@ _TERMS = 1 << 20  # of the closed form, an instance: half a second. Ten features
 
 
 def final_loss(module: ToyModule, plan: Plan) -> tuple[Float[Tensor, " instances"], Float[Tensor, " instances"], str]:
-    """The loss of each instance, its standard error (0 when exact), and which of the two kinds it is. All float64, on the CPU."""
-    exact = _exact(module, plan)
-    if exact is not None:
-        return exact, torch.zeros_like(exact), "exact expected loss"
-    value, error = _sampled(module, plan)
-    return value, error, f"mean over {SAMPLES:,} common samples"
+    """The loss of each instance, its standard error (0 when exact), and which kind it is, in words. All float64, on the CPU.
+
+    The kind is settled distribution by distribution, so that no instance's loss is of another kind for what is trained beside it.
+    """
+    value, error = torch.empty(plan.instances, dtype=torch.float64), torch.zeros(plan.instances, dtype=torch.float64)
+    sampled: list[Distribution] = []
+    for features in dict.fromkeys(plan.features):
+        rows = _instances(plan, features)
+        exact = _exact(module, plan, features, rows)
+        if exact is None:
+            sampled.append(features)
+        else:
+            value[rows] = exact
+    for features in sampled:
+        rows = _instances(plan, features)
+        value[rows], error[rows] = _sampled(module, plan, features, rows)
+    by_samples = f"mean over {SAMPLES:,} common samples"
+    if not sampled:
+        return value, error, "exact expected loss"
+    n_sampled = sum(f in sampled for f in plan.features)
+    if n_sampled == plan.instances:
+        return value, error, by_samples
+    return value, error, f"exact expected loss of {plan.instances - n_sampled} instances, {by_samples} of {n_sampled}"
 
 
-def _exact(module: ToyModule, plan: Plan) -> Float[Tensor, " instances"] | None:
+def _instances(plan: Plan, features: Distribution) -> Int[Tensor, " some"]:
+    return torch.tensor([i for i, f in enumerate(plan.features) if f is features])
+
+
+def _exact(module: ToyModule, plan: Plan, features: Distribution, rows: Int[Tensor, " some"]) -> Float[Tensor, " some"] | None:
     exact = plan.model.exact
     if exact is None or not isinstance(plan.loss, SquaredError):
         return None
-    out = torch.empty(plan.instances, dtype=torch.float64)
+    W, b = module.directions.detach()[rows].double(), module.bias.detach()[rows].double()
     try:
-        for features in dict.fromkeys(plan.features):
-            if exact == "relu" and _terms(features) > _TERMS:
-                return None
-            rows = torch.tensor([i for i, f in enumerate(plan.features) if f is features])
-            W, b = module.directions.detach()[rows].double(), module.bias.detach()[rows].double()
-            out[rows] = theory.expected_loss(W, b, features, importance=plan.importance[rows], model=exact)
+        if exact == "relu" and _terms(features) > _TERMS:
+            return None
+        return theory.expected_loss(W, b, features, importance=plan.importance[rows], model=exact)
     except (ValueError, KeyboardInterrupt):  # no closed form for these features, or Ctrl-C: the common set is quicker
         return None
-    return out
 
 
 def _terms(features: Distribution) -> int:
@@ -53,21 +70,19 @@ def _terms(features: Distribution) -> int:
     return corners * features.n_features
 
 
-def _sampled(module: ToyModule, plan: Plan) -> tuple[Float[Tensor, " instances"], Float[Tensor, " instances"]]:
-    n = plan.model.n_features
-    chunk = max(64, min(SAMPLES, _CHUNK // (n * plan.instances)) // 64 * 64)
-    total, squares = torch.zeros(plan.instances, dtype=torch.float64), torch.zeros(plan.instances, dtype=torch.float64)
-    x = torch.empty(plan.instances, chunk, n, dtype=plan.dtype)
-    zero = torch.zeros(1, dtype=torch.int64)
+def _sampled(
+    module: ToyModule, plan: Plan, features: Distribution, rows: Int[Tensor, " some"]
+) -> tuple[Float[Tensor, " some"], Float[Tensor, " some"]]:
+    n, zero = plan.model.n_features, torch.zeros(1, dtype=torch.int64)
+    chunk = max(64, min(SAMPLES, _CHUNK // (n * len(rows))) // 64 * 64)
+    total, squares = torch.zeros(len(rows), dtype=torch.float64), torch.zeros(len(rows), dtype=torch.float64)
+    network, importance = plan.model.restored(module.state_dict(), rows), plan.importance[rows].to(plan.dtype)
     for start in range(0, SAMPLES, chunk):
-        size = min(chunk, SAMPLES - start)
-        for features in dict.fromkeys(plan.features):
-            rows = torch.tensor([f is features for f in plan.features])
-            common = torch.empty(1, size, n, dtype=plan.dtype)
-            fill(common, features, zero, zero, draws.EVALUATION_STEP, start)
-            x[rows, :size] = common
+        common = torch.empty(1, min(chunk, SAMPLES - start), n, dtype=plan.dtype)
+        fill(common, features, zero, zero, draws.EVALUATION_STEP, start)
+        x = common.expand(len(rows), -1, -1)
         with torch.no_grad():
-            each = plan.loss.per_sample(module(x[:, :size]), x[:, :size], plan.importance.to(plan.dtype)).double()
+            each = plan.loss.per_sample(network(x), x, importance).double()
         total += each.sum(1)
         squares += each.square().sum(1)
     mean = total / SAMPLES

@@ -62,13 +62,13 @@ class Run:
         return Instance(at, self.W[at], self.b[at], float(self.loss[at]))
 
     def best(self) -> Instance:
-        """The instance of the smallest loss. Only instances that share features and importance can be compared."""
+        """The instance of the smallest loss. ValueError where instances differ in features or importance, or all have diverged."""
         return self[self.best_of(len(self))[0]]
 
     def best_of(self, n: int) -> Int[Tensor, " groups"]:
         """The index of the best of each `n` neighbours: for sweeps that give every setting n seeds side by side.
 
-        Raises ValueError when neighbours differ in features or importance: their losses do not compare.
+        Raises ValueError when neighbours differ in features or importance, for their losses do not compare, or have all diverged.
         """
         if n < 1 or len(self) % n:
             raise ValueError(f"{len(self)} instances do not fall into groups of {n}")
@@ -80,30 +80,39 @@ class Run:
                     f"instances {first} and {i} differ in features or importance, so their losses do not compare: "
                     "best_of(n) takes the best of each n neighbours that are alike"
                 )
-        return self.loss.nan_to_num(nan=torch.inf).reshape(-1, n).argmin(1) + torch.arange(0, len(self), n)
+        losses = torch.where(self.loss.isfinite(), self.loss, torch.inf).reshape(-1, n)
+        lost = losses.isinf().all(1).nonzero().flatten().tolist()
+        if lost:
+            which = f"all {n} instances" if n == len(self) else f"instances {lost[0] * n} to {lost[0] * n + n - 1}"
+            raise ValueError(f"{which} diverged (their loss is not finite); try a smaller lr")
+        return losses.argmin(1) + torch.arange(0, len(self), n)
 
     def module(self, index: SupportsIndex) -> ToyModule:
         """Instance `index` as a torch.nn.Module that takes (batch, features): for hooks and other people's tools."""
         at = range(len(self))[index]
-        module = self.model.empty(1).to(dtype=self.W.dtype)
-        module.load_state_dict({name: value[at : at + 1] for name, value in self.state.items()})
-        return module
+        return self.model.restored(self.state, slice(at, at + 1))
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """One line an instance: loss, its standard error, features represented, dims per feature."""
+        """One line an instance: loss, its standard error, features represented, dims per feature; the last two NaN where it diverged.
+
+        Where instances differ in features there is a column that names them, and how many of them are active on average.
+        """
         import pandas as pd
 
         from tegum import geometry
 
-        return pd.DataFrame(
-            {
-                "instance": np.arange(len(self)),
-                "loss": self.loss.numpy(),
-                "loss_se": self.loss_se.numpy(),
-                "represented": geometry.represented(self.W).sum(-1).numpy(),
-                "dims_per_feature": geometry.dims_per_feature(self.W).numpy(),
-            }
-        )
+        alive = self.W.isfinite().flatten(1).all(1)
+        W = torch.where(alive[:, None, None], self.W, 0)
+        columns = {
+            "instance": np.arange(len(self)),
+            "loss": self.loss.numpy(),
+            "loss_se": self.loss_se.numpy(),
+            "represented": torch.where(alive, geometry.represented(W).sum(-1), torch.nan).numpy(),
+            "dims_per_feature": torch.where(alive, geometry.dims_per_feature(W), torch.nan).numpy(),
+        }
+        if len(set(self.features)) > 1:
+            columns |= {"mean_active": [f.mean_active() for f in self.features], "features": [_brief(f) for f in self.features]}
+        return pd.DataFrame(columns)
 
     def save(self, path: str | Path) -> None:
         """Write everything to one safetensors file, whole or not at all; `tegum.load` reads it back. Nothing is pickled."""
@@ -128,6 +137,8 @@ class Run:
         tensors |= {"importance": self.importance, "loss": self.loss, "loss_se": self.loss_se, "W": self.W, "b": self.b}
         metadata = {"tegum": json.dumps(facts, default=lambda number: number.item())}  # NumPy's numbers are no JSON
         data = save({k: v.contiguous().clone() for k, v in tensors.items()}, metadata=metadata)
+        if not Path(path).absolute().parent.is_dir():
+            raise FileNotFoundError(f"no folder {Path(path).absolute().parent} to save {Path(path).name} in")
         scratch = Path(path).with_name(f"{Path(path).name}.{uuid.uuid4().hex[:8]}")
         try:
             with scratch.open("xb") as file:
@@ -140,11 +151,10 @@ class Run:
             raise
 
     def __repr__(self) -> str:
-        low, high = float(self.loss.min()), float(self.loss.max())
-        return (
-            f"Run({self.model}, {len(self)} instances, {self.steps_done:,} steps in {self.seconds:.3g} s, "
-            f"loss {low:.4g} to {high:.4g}, {self.loss_kind})"
-        )
+        told = self.loss[self.loss.isfinite()]
+        loss = f"loss {float(told.min()):.4g} to {float(told.max()):.4g}, {self.loss_kind}" if len(told) else "no finite loss"
+        lost = f", {len(self) - len(told)} diverged" if 0 < len(told) < len(self) else ""
+        return f"Run({self.model}, {len(self)} instances, {self.steps_done:,} steps in {self.seconds:.3g} s, {loss}{lost})"
 
     def _repr_html_(self) -> str:
         return f"<p><code>{html.escape(repr(self))}</code></p>{self.to_dataframe().to_html(index=False, float_format='%.4g', max_rows=20)}"
@@ -186,6 +196,11 @@ def _restored(facts: dict[str, Any], tensors: dict[str, Tensor]) -> Run:
         steps_done=facts["steps_done"],
         seconds=facts["seconds"],
     )
+
+
+def _brief(features: Distribution) -> str:
+    words = " ".join(repr(features).split())
+    return words if len(words) <= 100 else f"{words[:97]}..."
 
 
 def _describe(part: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from tegum import parts
+from tegum.checks import check_count
 from tegum.features import Distribution
-from tegum.features._base import check_count
 from tegum.toys.engines import Engine, Plan
 from tegum.toys.engines.reference import OPTIMIZERS, SCHEDULES
 from tegum.toys.evaluate import final_loss
@@ -66,8 +66,7 @@ def train(
     begin = time.perf_counter()
     with _bar(plan.steps, progress) as tick:
         trained = chosen.train(plan, tick)
-    last = plan.model.empty(plan.instances).to(plan.dtype)
-    last.load_state_dict(trained.state)
+    last = plan.model.restored(trained.state)
     value, error, kind = final_loss(last, plan)
     return Run(
         model=model,
@@ -210,7 +209,8 @@ def _engine(name: Any, plan: Plan) -> Engine:
 
 def _part(room: str, what: str, name: Any) -> Any:
     if not isinstance(name, str):
-        raise ValueError(f"{what} is {_shown(name)}; give its name, one of {', '.join(parts.discover(room))}")
+        one = "one, or its name" if room == "losses" else "its name"
+        raise ValueError(f"{what} is {_shown(name)}; give {one}, of {', '.join(parts.discover(room))}")
     try:
         return parts.find(room, name)
     except parts.UnknownPart as error:

@@ -4,4 +4,4 @@ from tegum.parts import lazy
 from tegum.toys.engines._base import Engine, History, Plan, Trained
 
 __all__ = ["Engine", "History", "Plan", "Trained"]
-__getattr__ = lazy("engines", __name__)
+__getattr__, __dir__ = lazy(__name__, "engines")

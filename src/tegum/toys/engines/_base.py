@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from tegum.features import Distribution
 from tegum.shapes import Float, Int
 from tegum.toys.losses import Loss
 from tegum.toys.models import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +51,28 @@ class History:
     loss: Float[Tensor, "times instances"]
     W: Float[Tensor, "times instances features hidden"]
     b: Float[Tensor, "times instances features"]
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One line a recorded step and instance: step, instance, loss, |W|_F^2."""
+        import pandas as pd
+
+        times, instances = self.loss.shape
+        return pd.DataFrame(
+            {
+                "step": self.steps.repeat_interleave(instances).numpy(),
+                "instance": torch.arange(instances).repeat(times).numpy(),
+                "loss": self.loss.flatten().numpy(),
+                "squared_norm": self.W.square().sum((-2, -1)).flatten().numpy(),
+            }
+        )
+
+    def _repr_html_(self) -> str:
+        return self.to_dataframe().to_html(index=False, float_format="%.4g", max_rows=20)
+
+    def __repr__(self) -> str:
+        times, instances = self.loss.shape
+        kept = f"steps {int(self.steps[0])} to {int(self.steps[-1])}" if times else "no steps"
+        return f"History({times} moments of {instances} instances, {kept})"
 
     def feature_dimensionality(self) -> Float[Tensor, "times instances features"]:
         """D_i of every feature at every recorded step."""

@@ -4,4 +4,4 @@ from tegum.parts import lazy
 from tegum.toys.losses._base import Loss
 
 __all__ = ["Loss"]
-__getattr__ = lazy("losses", __name__)
+__getattr__, __dir__ = lazy(__name__, "losses")

@@ -4,4 +4,4 @@ from tegum.parts import lazy
 from tegum.toys.models._base import Model, ToyModule
 
 __all__ = ["Model", "ToyModule"]
-__getattr__ = lazy("models", __name__)
+__getattr__, __dir__ = lazy(__name__, "models")

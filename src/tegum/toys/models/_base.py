@@ -6,6 +6,7 @@ what it would give alone.
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tegum import draws
-from tegum.features._base import check_count
+from tegum.checks import check_count
 from tegum.shapes import Float, Int
 
 
@@ -70,6 +71,14 @@ class Model(ABC):
     @abstractmethod
     def empty(self, instances: int) -> ToyModule:
         """The module with its parameters' shapes, not yet drawn."""
+
+    def restored(self, state: Mapping[str, Tensor], rows: slice | Int[Tensor, " some"] = slice(None)) -> ToyModule:
+        """The module of some of the instances whose parameters are in `state`, all of them by default; a copy."""
+        some = {name: value[rows] for name, value in state.items()}
+        first = next(iter(some.values()))
+        module = self.empty(len(first)).to(dtype=first.dtype)
+        module.load_state_dict(some)
+        return module
 
     def build(
         self,

@@ -9,17 +9,16 @@ delta(x) = ln Gamma(x+1) - (x + 1/2) ln x + x - ln(2 pi)/2 = 1/(12 x) - 1/(360 x
 are positive. Small x are brought to where the series holds by delta(x) - delta(x+1) = (x + 1/2) ln(1 + 1/x) - 1.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-
-from tegum.theory._numbers import Array, Numbers
 
 _SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 _SHIFTS = 10
 
 
-def subset_bits(n: Numbers, k: Numbers) -> Array:
+def subset_bits(n: float | np.ndarray | Sequence, k: float | np.ndarray | Sequence) -> np.ndarray | np.generic:
     """log2 C(n, k) in bits, to about 1e-15 relative; n and k broadcast, Python integers of any size are taken exactly.
 
     Non-integers are read through the gamma function. Raises ValueError unless 0 <= k <= n.
@@ -37,7 +36,7 @@ def subset_bits(n: Numbers, k: Numbers) -> Array:
     return np.where(empty, 0.0, nats / np.log(2))[()]
 
 
-def _exact(count: Numbers) -> np.ndarray:
+def _exact(count: float | np.ndarray | Sequence) -> np.ndarray:
     """Integers as Python's own, so that n - k keeps every digit beyond 2^53; floats as they are."""
     array = np.asarray(count)
     return array.astype(object) if array.dtype.kind in "iu" else array

@@ -1,0 +1,71 @@
+"""`decode`, the one door, and what it returns; and top-k by hand."""
+
+import inspect
+
+import pytest
+import torch
+
+from tegum.decoders import Status, decode
+from tegum.decoders.top_k import TopK
+from tegum.dictionaries.dense import Dense
+from tegum.dictionaries.gaussian_entries import gaussian
+from tegum.features import SparseCodes
+from tegum.features.exactly_k import ExactlyK
+
+D = gaussian(30, 20, seed=0)
+Z = ExactlyK(n_features=30, n_active=2).sample(5, seed=0)
+X = D.encode(Z)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((D.dense(), X, TopK(n_active=2)), "dictionary is Tensor; wrap a table"),
+        ((D, X, "topk"), "decoder is 'topk'; give one with its fields"),
+        ((D, X, TopK), "decoder is <class"),
+        ((D, X.double(), TopK(n_active=2)), r"x\.to\(dictionary\.dtype\)"),
+        ((D, X, TopK(n_active=31)), "n_active is 31 but the dictionary has 30 features"),
+    ],
+)
+def test_what_is_no_dictionary_decoder_or_activation_is_refused(given, said):
+    with pytest.raises(ValueError, match=said):
+        inspect.unwrap(decode)(*given)
+
+
+def test_codes_and_activations_of_another_size_are_refused_by_the_dictionary():
+    with pytest.raises(ValueError, match="the codes have 29 features but the dictionary has 30"):
+        D.encode(ExactlyK(n_features=29, n_active=2).sample(3))
+    with pytest.raises(ValueError, match="codes are Tensor"):
+        inspect.unwrap(type(D).encode)(D, X)
+    with pytest.raises(ValueError, match=r"x has shape \(5, 19\); the dictionary takes \(samples, 20\)"):
+        D.correlate(X[:, :19])
+
+
+def test_the_truth_must_be_of_the_samples_that_were_decoded():
+    out = decode(D, X, TopK(n_active=2))
+    for compare in (out.exact, out.support_exact):
+        with pytest.raises(ValueError, match="5 samples of 30 features were decoded, but the truth has 4 of 30"):
+            compare(Z[:4])
+
+
+def test_top_k_keeps_the_largest_positive_projections_at_their_values():
+    table = torch.tensor([[2.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.6, 0.8]])
+    found = decode(Dense(table), torch.tensor([[4.0, 1.0], [0.0, -1.0]]), TopK(n_active=2)).z.dense()
+    # projections <x, D_i> / |D_i|^2: 2, 1, -4, 3.2 and 0, -1, 0, -.8; what is not positive is not active
+    assert found.tolist() == [[2.0, 0, 0, pytest.approx(3.2)], [0, 0, 0, 0]]
+
+
+def test_what_was_found_is_told_as_words_and_as_a_table():
+    x = X.clone()
+    x[3, 0] = torch.nan
+    out = decode(D, x, TopK(n_active=2))
+    assert "4 of 5 samples OK" in repr(out)
+    table = out.to_dataframe()
+    assert table["status"].tolist() == ["OK", "OK", "OK", Status.NONFINITE_INPUT.name, "OK"]
+    assert table["n_active"].tolist()[3] == 0
+    assert "<table" in out._repr_html_()
+
+
+def test_codes_made_by_hand_are_encoded_by_their_values():
+    z = SparseCodes(torch.tensor([[3, 0], [-1, -1]]), torch.tensor([[2.0, -1.0], [0.0, 0.0]]), 30)
+    torch.testing.assert_close(D.encode(z), torch.stack([2 * D.dense()[3] - D.dense()[0], torch.zeros(20)]))
