@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tegum import parts
+
 ROOT = Path(__file__).parents[2]
-FILES = dict(re.findall(r"```python\n# (src/\S+\.py)\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL))
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
+FILES = dict(re.findall(r"```python\n# (src/\S+\.py)\n(.*?)```", GUIDE, flags=re.DOTALL))
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +39,12 @@ def python(scratch, *arguments, **options):
     return done.stdout
 
 
-def test_the_guide_shows_a_distribution_a_dictionary_and_an_experiment():
-    assert [Path(name).parts[2] for name in FILES] == ["features", "dictionaries", "experiments"]
+def test_the_guide_shows_a_distribution_a_dictionary_a_decoder_and_an_experiment():
+    assert [Path(name).parts[2] for name in FILES] == ["features", "dictionaries", "decoders", "experiments"]
+
+
+def test_the_guide_names_the_group_of_entry_points_of_every_room():
+    assert [room for room in parts.ROOMS if f"`tegum.{room}`" not in GUIDE] == []
 
 
 def test_one_file_each_is_listed_run_and_in_the_report(scratch):
@@ -45,6 +52,7 @@ def test_one_file_each_is_listed_run_and_in_the_report(scratch):
     found = {part["name"]: part["room"] for part in listed if part["available"]}
     assert found["TwoRates"] == "features"
     assert found["antipodal"] == "dictionaries"
+    assert found["TwoLooks"] == "decoders"
     assert found["random_directions"] == "experiments"
     told = json.loads(python(scratch, "-m", "tegum", "run", "random_directions", "--json"))
     assert [claim["verdict"] for claim in told[0]["claims"]] == ["holds"] * 3
@@ -64,7 +72,10 @@ def test_the_dictionary_is_a_function_whatever_its_file_is_called_and_whichever_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("room", "part"), [("features", "TwoRates"), ("dictionaries", "antipodal"), ("experiments", "random_directions")])
+@pytest.mark.parametrize(
+    ("room", "part"),
+    [("features", "TwoRates"), ("dictionaries", "antipodal"), ("decoders", "TwoLooks"), ("experiments", "random_directions")],
+)
 def test_each_part_passes_the_contract_tests_of_its_room(scratch, room, part):
     shutil.copytree(ROOT / "tests" / "contract", scratch[0] / "tests" / "contract", dirs_exist_ok=True)
     shutil.copy(ROOT / "tests" / "conftest.py", scratch[0] / "tests")
