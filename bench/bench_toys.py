@@ -8,6 +8,7 @@ import torch
 
 import tegum
 from bench.interleave import Result, Side, interleave
+from bench.limits import gemm_seconds
 
 FEATURES, HIDDEN, DENSITY, INSTANCES, BATCH, STEPS = 5, 2, 0.1, 10, 1024, 500
 
@@ -15,7 +16,9 @@ FEATURES, HIDDEN, DENSITY, INSTANCES, BATCH, STEPS = 5, 2, 0.1, 10, 1024, 500
 def contest() -> Result:
     """Seconds for 500 steps of ten instances of five features in two dimensions."""
     work = f"{STEPS} steps, {INSTANCES} instances of n={FEATURES} m={HIDDEN}, batch {BATCH}, density {DENSITY}, float32"
-    return interleave("toys-reference", work, Side("tegum, engine reference", _tegum), Side("the notebook's loop", _notebook))
+    products = 6 * 2 * INSTANCES * BATCH * FEATURES * HIDDEN * STEPS  # forward: x W, h W^T; backward: two for each
+    limit = "its six matrix products at the rate of a large one", gemm_seconds(products)
+    return interleave("toys-reference", work, Side("tegum, engine reference", _tegum), Side("the notebook's loop", _notebook), limit=limit)
 
 
 def _tegum() -> object:

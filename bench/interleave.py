@@ -28,13 +28,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Result:
-    """Seconds a round for both sides, and the machine they ran on."""
+    """Seconds a round for both sides, the machine they ran on, and the physical limit: what it is, and its seconds."""
 
     name: str
     work: str
     labels: tuple[str, str]
     seconds: tuple[tuple[float, ...], tuple[float, ...]]
     machine: str
+    limit: tuple[str, float]
 
     @property
     def medians(self) -> tuple[float, float]:
@@ -51,6 +52,8 @@ class Result:
         lines += [f"  {label:32} {median * 1e3:10.1f} ms" for label, median in zip(self.labels, self.medians, strict=True)]
         ratio = statistics.median(self.ratios)
         lines.append(f"  {self.labels[0]} is {ratio:.2f} times as fast (rounds from {min(self.ratios):.2f} to {max(self.ratios):.2f})")
+        what, least = self.limit
+        lines.append(f"  limit: {least * 1e3:.3g} ms ({what}); {self.labels[0]} takes {self.medians[0] / least:.3g} times that")
         return "\n".join(lines)
 
     def save(self, folder: Path = RESULTS) -> Path:
@@ -62,7 +65,7 @@ class Result:
         return file
 
 
-def interleave(name: str, work: str, first: Side, second: Side, rounds: int = 7) -> Result:
+def interleave(name: str, work: str, first: Side, second: Side, *, limit: tuple[str, float], rounds: int = 7) -> Result:
     """Time `first` and `second` in turn for `rounds` rounds, after one run of each that is not counted."""
     machine = machine_line()
     first.run()
@@ -73,7 +76,7 @@ def interleave(name: str, work: str, first: Side, second: Side, rounds: int = 7)
             start = time.perf_counter()
             side.run()
             taken.append(time.perf_counter() - start)
-    return Result(name, work, (first.label, second.label), (tuple(seconds[0]), tuple(seconds[1])), machine)
+    return Result(name, work, (first.label, second.label), (tuple(seconds[0]), tuple(seconds[1])), machine, limit)
 
 
 def machine_line() -> str:

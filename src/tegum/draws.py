@@ -11,7 +11,7 @@ square root: two libraries round those differently (torch's vectorised square ro
 `_draws_numba.py`; the tests hold both to the generator's published vectors and to each other, bit for bit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -115,12 +115,3 @@ def _horner(coefficients: Sequence[float], x: Tensor) -> Tensor:
     for c in coefficients[-2::-1]:
         total = total * x + c
     return total
-
-
-def compiled() -> dict[str, Callable[..., Any]] | None:
-    """The same functions as numba device functions (`words`, `uniform32`, `uniform52`, `log`, `normal`), or None where numba is missing."""
-    try:
-        import tegum._draws_numba as module
-    except ModuleNotFoundError:
-        return None
-    return {name: getattr(module, name) for name in ("words", "uniform32", "uniform52", "log", "normal")}

@@ -7,7 +7,9 @@ from bench.interleave import Side, interleave
 
 def test_sides_are_timed_in_turn_after_one_run_each_that_is_not_counted():
     order = []
-    result = interleave("x", "nothing", Side("a", lambda: order.append("a")), Side("b", lambda: order.append("b")), rounds=3)
+    result = interleave(
+        "x", "nothing", Side("a", lambda: order.append("a")), Side("b", lambda: order.append("b")), limit=("nothing", 0.5), rounds=3
+    )
     assert order == ["a", "b"] * 4
     assert [len(side) for side in result.seconds] == [3, 3]
 
@@ -20,9 +22,10 @@ def test_the_ratio_is_the_median_of_rounds_and_is_saved_with_the_machine(tmp_pat
     def side(label):
         return Side(label, lambda: clock.__setitem__(0, clock[0] + next(naps[label])))
 
-    result = interleave("naps", "sleeping", side("a"), side("b"), rounds=3)
+    result = interleave("naps", "sleeping", side("a"), side("b"), limit=("nothing", 0.5), rounds=3)
     assert result.ratios == (2.0, 3.0, 8.0)
     assert "a is 3.00 times as fast (rounds from 2.00 to 8.00)" in str(result)
+    assert "limit: 500 ms (nothing); a takes 2 times that" in str(result)
     file = result.save(tmp_path)
     assert file.name.endswith("-naps.json")
     saved = json.loads(file.read_text())

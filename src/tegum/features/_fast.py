@@ -1,4 +1,4 @@
-"""Samples on the CPU through the numba kernel: what `_events.draw` gives, many times faster."""
+"""Samples on the CPU through the numba kernel: what `_events.draw` gives (speed: bench/bench_sampling.py)."""
 
 import math
 
