@@ -4,7 +4,6 @@ A decoder never sees the truth: what it needs beyond (D, x) it declares as field
 what depends on the dictionary alone, `run` decodes a batch. Failure is a value per sample: one bad sample never spoils a batch.
 """
 
-import html
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
+from tegum.results import Result
 from tegum.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ _ADVICE = {
 
 
 @dataclass(frozen=True, eq=False)
-class Decoded:
+class Decoded(Result):
     """What a decoder found: codes `z`, and one `status`, number of `steps` and residual norm |x - D z| a sample."""
 
     z: SparseCodes
@@ -101,9 +101,6 @@ class Decoded:
                 "residual": self.residual.detach().cpu().numpy(),
             }
         )
-
-    def _repr_html_(self) -> str:
-        return f"<p><code>{html.escape(repr(self))}</code></p>{self.to_dataframe().to_html(max_rows=20, float_format='%.4g')}"
 
     def __repr__(self) -> str:
         ok = int((self.status == Status.OK).sum())

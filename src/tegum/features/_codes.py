@@ -1,6 +1,5 @@
 """SparseCodes: a batch of sparse feature vectors z, by the indices and values of what is active."""
 
-import html
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tegum.results import Result
 from tegum.shapes import Float, Int
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class SparseCodes:
+class SparseCodes(Result):
     """A batch of B sparse vectors over N features: `indices` (B, k) padded with -1, `values` (B, k) padded with 0; k is the largest count.
 
     `z[i]`, `z[2:5]` and `z[mask]` are batches too. Raises ValueError where indices and values differ in shape.
@@ -82,9 +82,6 @@ class SparseCodes:
         sample, slot = (self.indices >= 0).cpu().nonzero(as_tuple=True)
         columns = {"sample": sample, "feature": self.indices.cpu()[sample, slot], "value": self.values.detach().cpu()[sample, slot]}
         return pd.DataFrame({name: column.numpy() for name, column in columns.items()})
-
-    def _repr_html_(self) -> str:
-        return f"<p><code>{html.escape(repr(self))}</code></p>{self[:20].to_dataframe().to_html(index=False, max_rows=20)}"
 
     def __repr__(self) -> str:
         count = self.n_active.double()

@@ -8,6 +8,7 @@ when no two features share that row; the rest are random rotations.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,19 +16,27 @@ from torch import Tensor
 from tegum.geometry._directions import Directions, some_directions, stacked
 from tegum.geometry._words import said
 from tegum.geometry.rotations import haar_rotation
+from tegum.results import Result, table
 from tegum.shapes import Float, Int
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SWEEPS = 100  # an alternation ends when its permutation repeats, in practice after a few
 
 
 @dataclass(frozen=True, repr=False)
-class Alignment:
+class Alignment(Result):
     """`A[permutation] @ rotation` is nearest to B; `residual` is |A[p] Q - B|_F / |B|_F (|A[p] Q - B|_F where B is 0)."""
 
     rotation: Float[Tensor, "*batch dims dims"]
     permutation: Int[Tensor, "*batch features"]
     residual: Float[Tensor, " *batch"]
     aligned: Float[Tensor, "*batch features dims"]
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One line a feature of B: the feature of A that stands for it, and the residual of its table."""
+        return table("feature", of_A=self.permutation, residual=self.residual)
 
     def __repr__(self) -> str:
         return f"Alignment(residual {said(self.residual)}, {self.aligned.shape[-2]} features in {self.aligned.shape[-1]} dims)"

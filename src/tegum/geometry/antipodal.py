@@ -1,18 +1,23 @@
 """Antipodal pairs: two features that share one dim by pointing opposite ways, the first shape superposition takes (Elhage et al. 2022)."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from tegum.geometry._directions import Directions, as_directions, cosine_blocks, stacked, unit
+from tegum.results import Result, table
 from tegum.shapes import Int
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TIE = 1e-6  # cosines closer than this are equal, so rounding never chooses a partner
 
 
 @dataclass(frozen=True, repr=False)
-class AntipodalPairs:
+class AntipodalPairs(Result):
     """`partner[..., i]` is the feature opposite to i, or -1."""
 
     partner: Int[Tensor, "*batch features"]
@@ -21,6 +26,10 @@ class AntipodalPairs:
     def count(self) -> Int[Tensor, " *batch"]:
         """Pairs in each instance."""
         return (self.partner >= 0).sum(-1) // 2
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One line a feature: its partner, or -1."""
+        return table("feature", partner=self.partner)
 
     def __repr__(self) -> str:
         if self.partner.ndim == 1:

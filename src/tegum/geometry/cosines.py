@@ -1,17 +1,22 @@
 """All cosines between pairs of a large table, as a histogram: 466 million for 30,522 directions, never all of them at once."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from tegum.geometry._directions import Directions, cosine_blocks, some_directions, stacked, unit
 from tegum.geometry._words import said
+from tegum.results import Result, table
 from tegum.shapes import Float, Int
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, repr=False)
-class CosineHistogram:
+class CosineHistogram(Result):
     """Cosines of all pairs i < j of features that are there. `mean` and `rms` are exact to rounding; the rest comes from the counts."""
 
     edges: Float[Tensor, " edges"]
@@ -35,6 +40,11 @@ class CosineHistogram:
     def density(self) -> Float[Tensor, "*batch bins"]:
         """Probability density in each bin; 0 without pairs."""
         return self.counts / (self.n_pairs.clamp(min=1)[..., None] * (self.edges[1] - self.edges[0]))
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One line a bin: its ends, the pairs in it, their density."""
+        low, high = (ends.expand(self.counts.shape) for ends in (self.edges[:-1], self.edges[1:]))
+        return table("bin", low=low, high=high, pairs=self.counts, density=self.density)
 
     def __repr__(self) -> str:
         moments = f"mean {said(self.mean)}, std {said(self.std)}, smallest {said(self.smallest)}, largest {said(self.largest)}"

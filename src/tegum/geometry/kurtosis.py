@@ -7,6 +7,7 @@ random direction its expectation is then exactly 3m/(m+2).
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,13 +16,17 @@ from tegum.checks import check_count, check_seed
 from tegum.geometry._directions import Directions, as_directions, unit
 from tegum.geometry._words import said
 from tegum.geometry.rotations import haar_rotation
+from tegum.results import Result, table
 from tegum.shapes import Float
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ROWS = 1024
 
 
 @dataclass(frozen=True, repr=False)
-class RotationTest:
+class RotationTest(Result):
     """Mean coordinate kurtosis of a table, `observed`, and of the same table after each random rotation, `rotated`."""
 
     observed: Float[Tensor, " *batch"]
@@ -39,6 +44,10 @@ class RotationTest:
         """(1 + rotations at or above the observed) / (1 + rotations): exact for any number of rotations if the basis is like any other."""
         above = (self.rotated >= self.observed[..., None]).sum(-1, dtype=torch.float64)
         return (1 + above) / (1 + self.rotated.shape[-1])
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One line a rotation: its kurtosis, beside the observed one and the p value."""
+        return table("rotation", rotated=self.rotated, observed=self.observed, p_value=self.p_value)
 
     def __repr__(self) -> str:
         turned = f"{self.rotated.shape[-1]} rotations"

@@ -5,17 +5,22 @@ of its own error, `interference[i]` what it costs all the others.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from tegum.results import Result, table
 from tegum.shapes import Float
 from tegum.theory.losses import Importance, importance_weights
 from tegum.theory.rectified import VALUES, leaked, missed
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True)
-class LossTerms:
+
+@dataclass(frozen=True, repr=False)
+class LossTerms(Result):
     """A loss split by active feature: error of the feature's own output, and error it causes in the others."""
 
     benefit: Float[Tensor, "*batch features"]
@@ -25,6 +30,14 @@ class LossTerms:
     def total(self) -> Float[Tensor, "*batch"]:
         """All terms summed."""
         return (self.benefit + self.interference).sum(-1)
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One line an active feature: benefit, interference."""
+        return table("feature", benefit=self.benefit, interference=self.interference)
+
+    def __repr__(self) -> str:
+        benefit, interference = float(self.benefit.sum()), float(self.interference.sum())
+        return f"LossTerms(benefit {benefit:.6g}, interference {interference:.6g} in sum, shape {tuple(self.benefit.shape)})"
 
 
 def linear_loss_terms(W: Float[Tensor, "*batch features dims"], importance: Importance = None) -> LossTerms:

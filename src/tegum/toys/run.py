@@ -1,7 +1,6 @@
 """Run: what `train` returns: every instance's weights and loss, the best of them, any of them as a module, and saving to one safetensors file."""
 
 import dataclasses
-import html
 import json
 import os
 import uuid
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from tegum import parts
 from tegum.features import Distribution
+from tegum.results import Result, table
 from tegum.shapes import Float, Int
 from tegum.toys.engines import History
 from tegum.toys.models import Model, ToyModule
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Result):
     """One trained network: `index` in its run, W (n, m), b (n,), `loss`."""
 
     index: int
@@ -32,12 +32,16 @@ class Instance:
     b: Float[Tensor, " features"]
     loss: float
 
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One line a feature: the norm of its direction, its bias."""
+        return table("feature", norm=self.W.norm(dim=-1), bias=self.b)
+
     def __repr__(self) -> str:
         return f"Instance({self.index}, {self.W.shape[0]} features, {self.W.shape[1]} hidden, loss {self.loss:.4g})"
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(Result):
     """Trained instances, on the CPU. `loss` is the exact expected loss where `loss_kind` says so, else the mean over one common set."""
 
     model: Model
@@ -155,9 +159,6 @@ class Run:
         loss = f"loss {float(told.min()):.4g} to {float(told.max()):.4g}, {self.loss_kind}" if len(told) else "no finite loss"
         lost = f", {len(self) - len(told)} diverged" if 0 < len(told) < len(self) else ""
         return f"Run({self.model}, {len(self)} instances, {self.steps_done:,} steps in {self.seconds:.3g} s, {loss}{lost})"
-
-    def _repr_html_(self) -> str:
-        return f"<p><code>{html.escape(repr(self))}</code></p>{self.to_dataframe().to_html(index=False, float_format='%.4g', max_rows=20)}"
 
 
 def load(path: str | Path) -> Run:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tegum.features import Distribution
+from tegum.results import Result
 from tegum.shapes import Float, Int
 from tegum.toys.losses import Loss
 from tegum.toys.models import Model
@@ -44,7 +45,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class History(Result):
     """What was recorded after each of `steps`: the loss on the batch that comes next, W and b. D_i is computed from W when asked."""
 
     steps: Int[Tensor, " times"]
@@ -65,9 +66,6 @@ class History:
                 "squared_norm": self.W.square().sum((-2, -1)).flatten().numpy(),
             }
         )
-
-    def _repr_html_(self) -> str:
-        return self.to_dataframe().to_html(index=False, float_format="%.4g", max_rows=20)
 
     def __repr__(self) -> str:
         times, instances = self.loss.shape

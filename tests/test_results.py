@@ -1,0 +1,58 @@
+"""Every result tells itself in words, as a table, and as both in a notebook."""
+
+import numpy as np
+import pytest
+import torch
+
+import tegum
+from tegum import geometry, theory
+from tegum.results import Result, table
+
+FEATURES = tegum.features.Bernoulli(n_features=4, density=0.3)
+W = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
+
+
+LINES = {
+    "Run": 3, "Instance": 4, "History": 2 * 3, "SparseCodes": 6 * 2, "Decoded": 6, "Alignment": 2 * 4, "AntipodalPairs": 2 * 4,
+    "CosineHistogram": 2 * 10, "RotationTest": 2 * 5, "Optimum": 4, "LossTerms": 2 * 4,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results():
+    """One of each kind, by the name of its kind."""
+    run = tegum.train(
+        tegum.toys.ReLUOutput(n_features=4, n_hidden=2), FEATURES, instances=3, steps=2, record=2, batch_size=8, progress=False
+    )
+    D, z = tegum.dictionaries.gaussian(n_features=9, n_dims=5), tegum.features.ExactlyK(n_features=9, n_active=2).sample(6)
+    found = [
+        run, run.best(), run.history, z, tegum.decode(D, D.encode(z), tegum.decoders.TopK(n_active=2)),
+        geometry.align(W, W), geometry.antipodal_pairs(W), geometry.cosine_histogram(W, bins=10), geometry.kurtosis_against_rotations(W, 5),
+        theory.optimal_loss(FEATURES, 2, starts=1), theory.linear_loss_terms(W),
+    ]  # fmt: skip
+    return {type(result).__name__: result for result in found}
+
+
+@pytest.mark.parametrize(("kind", "lines"), LINES.items())
+def test_it_is_told_in_words_and_as_a_table(results, kind, lines):
+    words = repr(results[kind])
+    assert words.startswith(kind)
+    assert "tensor(" not in words
+    assert len(words) < 300
+    frame = results[kind].to_dataframe()
+    assert len(frame) == lines
+    assert all(dtype.kind in "biufO" for dtype in frame.dtypes)
+    assert results[kind]._repr_html_().count("<table") == 1
+
+
+def test_every_kind_of_result_is_among_them(results):
+    def kinds(cls):
+        return {cls.__name__} | {kind for sub in cls.__subclasses__() for kind in kinds(sub)}
+
+    assert kinds(Result) - {"Result"} == set(results) == set(LINES)
+
+
+def test_a_table_counts_its_axis_within_each_instance():
+    frame = table("feature", a=torch.tensor([[1, 2], [3, 4]]), b=torch.tensor([10.0, 20.0]))
+    assert list(frame) == ["instance", "feature", "a", "b"]
+    np.testing.assert_array_equal(frame.to_numpy(), [[0, 0, 1, 10], [0, 1, 2, 10], [1, 0, 3, 20], [1, 1, 4, 20]])
