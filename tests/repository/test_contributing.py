@@ -52,7 +52,7 @@ def test_one_file_each_is_listed_run_and_in_the_report(scratch):
     found = {part["name"]: part["room"] for part in listed if part["available"]}
     assert found["TwoRates"] == "features"
     assert found["antipodal"] == "dictionaries"
-    assert found["TwoLooks"] == "decoders"
+    assert found["Refit"] == "decoders"
     assert found["random_directions"] == "experiments"
     told = json.loads(python(scratch, "-m", "tegum", "run", "random_directions", "--json"))
     assert [claim["verdict"] for claim in told[0]["claims"]] == ["holds"] * 3
@@ -74,7 +74,7 @@ def test_the_dictionary_is_a_function_whatever_its_file_is_called_and_whichever_
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("room", "part"),
-    [("features", "TwoRates"), ("dictionaries", "antipodal"), ("decoders", "TwoLooks"), ("experiments", "random_directions")],
+    [("features", "TwoRates"), ("dictionaries", "antipodal"), ("decoders", "Refit"), ("experiments", "random_directions")],
 )
 def test_each_part_passes_the_contract_tests_of_its_room(scratch, room, part):
     shutil.copytree(ROOT / "tests" / "contract", scratch[0] / "tests" / "contract", dirs_exist_ok=True)
