@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tegum.features import SparseCodes
+from tegum.features._base import active
+from tegum.features._events import draw
 from tegum.features.anticorrelated import Anticorrelated
 from tegum.features.bernoulli import Bernoulli
 from tegum.features.correlated import Correlated
@@ -23,6 +25,31 @@ def test_exactly_k_has_k_distinct_features_even_past_the_scan():
         z = ExactlyK(n_features=n, n_active=k).sample(500)
         assert (z.n_active == k).all()
         assert (z.indices.diff(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        ExactlyK(n_features=300, n_active=90),  # past 64 members of an event
+        ExactlyK(n_features=2**24, n_active=100, values="gaussian"),
+        Bernoulli(n_features=2**24, density=3e-8),
+        Bernoulli(n_features=40, density=np.linspace(0, 1, 40)),
+        Bernoulli(n_features=3, density=1e-18),
+        Bernoulli(n_features=1, density=0.5),
+        OneHot(n_features=1),
+        Zipf(n_features=500, density=0.9, exponent=2.0),
+    ],
+    ids=lambda f: f"{type(f).__name__}-{f.n_features}",
+)
+def test_numba_and_torch_agree_bit_for_bit_at_the_corners(f):
+    seeds, instances = torch.tensor([0, 2**63 - 1]), torch.tensor([1, 2**24 - 1])
+    ours, theirs = (by(which, 200, seeds, instances, 2**32 - 1, 70) for by, which in ((active, f), (_torch_draw, f)))
+    assert ours[0].equal(theirs[0])
+    assert ours[1].equal(theirs[1])
+
+
+def _torch_draw(f, *place):
+    return draw(f.buckets, f.n_features, f.values, *place)
 
 
 def test_correlated_sets_are_on_as_a_whole_with_independent_values():
