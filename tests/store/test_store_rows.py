@@ -16,7 +16,7 @@ from tegum.store import Cell, Row, Rows
 from tegum.store.arrays import Arrays
 from tegum.store.cell import canonical, split
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text()
 names = st.from_regex(r"[a-z]\w{0,8}", fullmatch=True).filter(lambda name: name not in ("keys", "cell", "self"))
 dtypes = st.one_of(
     hnp.boolean_dtypes(),
@@ -79,6 +79,10 @@ def test_values_of_numpy_and_torch_become_plain():
         list(range(20_000)),
         1j,
         b"raw",
+        "bad file \udcff",
+        ["\ud800"],
+        2**63,
+        np.uint64(2**64 - 1),
         {1},
     ],
     ids=lambda value: type(value).__name__,

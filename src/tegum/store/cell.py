@@ -126,7 +126,7 @@ def canonical(value: Any) -> str:
 def plain(value: Any) -> Any:
     """`value` as a plain Python scalar, list of scalars or numeric numpy array. Raises ValueError when it is none of these."""
     if value is None or type(value) in (bool, int, float, str):
-        return value
+        return _storable(value)
     if isinstance(value, (list, tuple)):
         return _plain_list(value)
     if hasattr(value, "detach"):
@@ -139,7 +139,7 @@ def plain(value: Any) -> Any:
     if array.ndim == 0 and array.dtype.kind in "biufU":
         scalar = array.item()
         if type(scalar) in (bool, int, float, str):
-            return scalar
+            return _storable(scalar)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise ValueError(f"it is an array of {array.dtype}")
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
@@ -194,6 +194,14 @@ def _row_value(name: str, value: Any) -> Any:
         return plain(value)
     except ValueError as error:
         raise ValueError(f"row field {name!r} must be a scalar, a list of scalars or a numeric array, but {error}") from None
+
+
+def _storable(scalar: Any) -> Any:
+    if type(scalar) is int and not -(2**63) <= scalar < 2**63:
+        raise ValueError(f"it is {scalar}, which does not fit a 64-bit whole number; a float or a text would")
+    if isinstance(scalar, str) and any("\ud800" <= letter <= "\udfff" for letter in scalar):
+        raise ValueError(f"it is the text {scalar!r}, which has half a character (a surrogate) in it")
+    return scalar
 
 
 def _plain_list(values: Sequence[Any]) -> list[Any]:
