@@ -7,11 +7,13 @@ Nothing here runs anything. `cells(params)` lists the work, `run(cell, params)` 
 import hashlib
 import importlib
 import json
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field
 
 from tegum.store.cell import Cell, Row, canonical
 from tegum.store.claim import Claim
@@ -26,7 +28,8 @@ __all__ = ["Cell", "Claim", "Experiment", "Row", "Rows", "cell_key", "params_dic
 class Experiment(ABC):
     """A claim's experiment; one concrete subclass a file. Subclasses nest their own `Params(Experiment.Params)` and set `presets`.
 
-    `name` is the file's name. Raise `version` whenever a change of the code changes what `run` returns: older rows are then not reused.
+    `name` is the file's name, a script's too. Raise `version` whenever a change of the code changes what `run` returns: older rows are then
+    not reused.
     """
 
     class Params(BaseModel):
@@ -34,7 +37,7 @@ class Experiment(ABC):
 
         model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
-        seed: NonNegativeInt = 0
+        seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     id: ClassVar[str] = ""
     name: ClassVar[str] = ""
@@ -46,7 +49,7 @@ class Experiment(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" not in vars(cls):
-            cls.name = cls.__module__.rpartition(".")[2]
+            cls.name = _name_of_file(cls.__module__)
 
     @abstractmethod
     def cells(self, params: Any) -> list[Cell]:
@@ -101,6 +104,14 @@ def at_address(module: str, qualified_name: str) -> Experiment:
     for name in qualified_name.split("."):
         target = getattr(target, name)
     return target()
+
+
+def _name_of_file(module: str) -> str:
+    """A module's own name; for the program that was started its file's, "" where it has none (a notebook, a prompt)."""
+    if module not in ("__main__", "__mp_main__"):  # the second is what a worker process calls the first
+        return module.rpartition(".")[2]
+    stem = Path(getattr(sys.modules.get(module), "__file__", None) or "").stem
+    return "" if stem == "__main__" else stem
 
 
 def _sha256(value: Any) -> str:
