@@ -54,6 +54,13 @@ class Diary(Walks):
         return super().run(cell, params)
 
 
+class Mute(BaseException):
+    """What is no Exception and cannot say its message."""
+
+    def __str__(self):
+        raise Mute
+
+
 class Moody(Experiment):
     """Cells that misbehave as their `mood` says, until a file named `calm` lies in the folder."""
 
@@ -87,10 +94,16 @@ class Moody(Experiment):
                     return Row(function=print)
                 case "prints":
                     os.write(1, b"chatter\n")
-                case "fills the disk":
+                case "kills oddly":
+                    os.kill(os.getpid(), 40)
+                case "fills its own disk":
                     raise OSError(28, "No space left on device")
-                case "sleeps":
-                    time.sleep(60)
+                case "interrupts":
+                    raise KeyboardInterrupt
+                case "is mute":
+                    raise Mute
+                case "meets a bad name":
+                    raise ValueError("bad file \udcff\0")
         return Row(mark=len(cell.mood), threads=os.environ["OMP_NUM_THREADS"])
 
     def claims(self, rows):

@@ -88,6 +88,11 @@ def test_a_claim_saved_before_reasons_were_asked_for_can_still_be_read():
     assert Claim.from_dict(Claim("x", 1.0, expected=1.0, reason="exact").to_dict()).reason == "exact"
 
 
+def test_a_saved_claim_with_a_field_unknown_here_names_it():
+    with pytest.raises(ValueError, match="'colour', which this tegum does not know"):
+        Claim.from_dict(Claim("x", 1.0, expected=1.0).to_dict() | {"colour": "red"})
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

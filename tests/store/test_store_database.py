@@ -1,14 +1,15 @@
-"""What differs between databases, and what a full one says."""
+"""What differs between databases, and what is told when one cannot be written or read."""
 
 import errno
+import os
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from tegum.store import CannotWrite, Store
+from tegum.store import CannotWrite, NoPermission, Store, Unreadable
 from tegum.store.database import insert_once, leases
-from tegum.store.disk import is_full, writing
+from tegum.store.disk import of_database, unwritable
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "another"])
@@ -25,19 +26,39 @@ def test_a_line_is_inserted_once(tmp_path, monkeypatch, dialect):
 
 
 @pytest.mark.parametrize(
-    ("error", "full"),
+    ("number", "kind", "said"),
     [
-        (OSError(errno.ENOSPC, "No space left on device"), True),
-        (OSError(errno.EDQUOT, "Disk quota exceeded"), True),
-        (OSError(errno.ENOENT, "No such file"), False),
-        (exc.OperationalError("insert", {}, Exception("database or disk is full")), True),
-        (exc.OperationalError("insert", {}, Exception("could not extend file: No space left on device")), True),
-        (exc.OperationalError("insert", {}, Exception("database is locked")), False),
-        (ValueError("disk is full"), False),
+        (errno.ENOSPC, CannotWrite, "make room and run again"),
+        (errno.EDQUOT, CannotWrite, "make room and run again"),
+        (errno.EIO, CannotWrite, "see that the disk is sound"),
+        (errno.EROFS, NoPermission, "cannot write to runs: Read-only"),
+        (errno.EACCES, NoPermission, "cannot write to runs: Permission denied"),
     ],
-    ids=str,
 )
-def test_the_errors_of_a_full_disk_are_told_as_one(error, full):
-    assert is_full(error) == full
-    with pytest.raises(CannotWrite if full else type(error), match="make room and run again" if full else None), writing("runs"):
-        raise error
+def test_an_error_of_the_system_says_what_can_be_done(number, kind, said):
+    told = unwritable(OSError(number, os.strerror(number)), "runs")
+    assert type(told) is kind
+    assert said in str(told)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "said"),
+    [
+        ("database or disk is full", CannotWrite, "make room and run again"),
+        ("could not extend file: No space left on device", CannotWrite, "make room and run again"),
+        ("disk I/O error", CannotWrite, "see that the disk is sound"),
+        ("database is locked", CannotWrite, "kept; run again"),
+        ("attempt to write a readonly database", NoPermission, "cannot write to runs"),
+        ("unable to open database file", NoPermission, "cannot write to runs"),
+        ("database disk image is malformed", Unreadable, "runs is damaged"),
+    ],
+)
+def test_an_error_of_a_database_says_what_can_be_done(words, kind, said):
+    told = of_database(exc.OperationalError("insert", {}, Exception(words)), "runs", writing=True)
+    assert type(told) is kind
+    assert said in str(told)
+    assert "cannot write" not in str(of_database(exc.OperationalError("select", {}, Exception(words)), "runs", writing=False))
+
+
+def test_an_error_that_is_no_fault_of_the_place_is_left_as_it_is():
+    assert of_database(exc.IntegrityError("insert", {}, Exception("disk is full")), "runs", writing=True) is None

@@ -1,13 +1,20 @@
 """The lab with real worker processes: what is run, what is reused, what is told."""
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import pytest
+from pebble import ProcessExpired
 from store_laboratory import Careless, Malformed, Moody, Walks
 
 from tegum.store import Claim, Store, evaluate, rows_of, run_experiments
+from tegum.store.pool import Crashed, _end_of
+from tegum.store.worker import Task, Unsaved, execute
 
 SMALL = Walks.Params(walks=3, steps=(5, 20), milliseconds=0)
 
@@ -120,8 +127,11 @@ def test_an_array_file_that_was_spoiled_is_found_and_redone(copy, done, spoil):
     assert (events[0].from_cache, events[-1].done) == (5, 6)
 
 
+WRONG_ROWS = ("returns a list", "holds a function")
+
+
 def test_a_cell_that_fails_is_a_value_with_its_reason_and_is_tried_again_next_time(tmp_path, capfd):
-    moods = ("good", "raises", "exits", "returns a list", "holds a function", "prints")
+    moods = ("good", "raises", "exits", "interrupts", "is mute", "meets a bad name", "fills its own disk", *WRONG_ROWS, "prints")
     params = Moody.Params(folder=str(tmp_path), moods=moods)
     store = Store(tmp_path / "runs")
     moody, careless = run_experiments([(Moody, params, "quick"), (Careless, SMALL.model_copy(), "quick")], store, jobs=2)
@@ -130,6 +140,10 @@ def test_a_cell_that_fails_is_a_value_with_its_reason_and_is_tried_again_next_ti
     assert [error.message for error in moody.errors] == [
         "ArithmeticError: two and two make five",
         "SystemExit: 3",
+        "KeyboardInterrupt",
+        "Mute: its message cannot be read, for that raises Mute",
+        "ValueError: bad file \\udcff\\x00",
+        "OSError: [Errno 28] No space left on device",
         "TypeError: Moody.run returned a list, not a Row",
         "ValueError: row field 'function' must be a scalar, a list of scalars or a numeric array, but it is of type builtin_function_or_method",
     ]
@@ -139,13 +153,65 @@ def test_a_cell_that_fails_is_a_value_with_its_reason_and_is_tried_again_next_ti
     assert [(error.cell, error.kind) for error in careless.errors] == [(None, "claims")]
     assert "no field 'colour'" in careless.errors[0].message
     assert (len(careless.rows), careless.ok) == (6, False)
-    assert {run.experiment: (run.done, run.failed) for run in store.runs()} == {"moody": (2, 4), "careless": (6, 0)}
+    assert {run.experiment: (run.done, run.failed) for run in store.runs()} == {"moody": (2, 8), "careless": (6, 0)}
 
     (tmp_path / "calm").touch()
     (again,) = run_experiments([(Moody, params, "quick")], store, jobs=2)
     assert again.ok
     assert len((tmp_path / "good was run").read_text()) == 1
     assert len((tmp_path / "raises was run").read_text()) == 2
+
+
+def test_claims_that_raise_leave_no_old_verdict_and_are_told_until_they_are_judged(copy, done, monkeypatch):
+    assert copy.claims()
+    with monkeypatch.context() as broken:
+        broken.setattr(Walks, "claims", Careless.claims)
+        run_experiments([(Walks, SMALL, "quick")], copy, jobs=1)
+    (run,) = copy.runs()
+    assert (copy.claims(), run.failed, copy.failures(run.setting)) == ([], 0, {})
+    assert "no field 'colour'" in run.claims_failure.message
+    assert "claims" in run.claims_failure.traceback
+    run_experiments([(Walks, SMALL, "quick")], copy, jobs=1)
+    assert copy.runs()[0].claims_failure is None
+    assert [record.claim for record in copy.claims()] == list(done[1].claims)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.EIO])
+def test_a_row_whose_array_file_cannot_be_read_now_is_kept(copy, monkeypatch, number):
+    def refuse(path, *_):
+        raise OSError(number, os.strerror(number), str(path))
+
+    with monkeypatch.context() as ill:
+        ill.setattr(Path, "open", refuse)
+        with pytest.raises(OSError, match=os.strerror(number)):
+            run_experiments([(Walks, SMALL, "quick")], copy, jobs=1)
+    assert rows_of(copy, Walks, SMALL).complete
+
+
+def test_a_cell_whose_arrays_the_disk_does_not_take_is_not_the_cells_failure(tmp_path):
+    (tmp_path / "arrays").touch()
+    task = Task("store_laboratory", "Walks", "{}", '{"steps":5,"walk":0}', str(tmp_path / "arrays"))
+    assert isinstance(execute(task), Unsaved)
+
+
+def test_whatever_ends_a_worker_counts_as_a_try_of_its_cell():
+    assert _end_of(BrokenProcessPool("all gone")) == Crashed("the worker process was lost (BrokenProcessPool: all gone)")
+    assert _end_of(ProcessExpired("", code=-9)) == Crashed("the worker process was killed by SIGKILL")
+    assert _end_of(ProcessExpired("", code=-40)) == Crashed("the worker process was killed by signal 40")
+
+
+def test_an_experiment_in_a_script_is_named_after_the_script_and_one_in_no_file_must_say_its_name(tmp_path):
+    code = "from store_laboratory import Walks\nclass Mine(Walks): pass\n"
+    (tmp_path / "my_walks.py").write_text(code + "print(Mine.name)")
+    refused = (
+        code + "from tegum.store import Store, rows_of\ntry: rows_of(Store('x'), Mine, Mine.Params())\nexcept ValueError as e: print(e)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    told = [
+        subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True, env=environment).stdout
+        for words in ([tmp_path / "my_walks.py"], ["-c", refused])
+    ]
+    assert told == ["my_walks\n", "Mine is defined in no file that could name it; give it a `name`\n"]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +252,10 @@ def test_claims_need_every_row_and_say_each_thing_once(done):
 def test_a_store_is_a_folder_or_a_url(tmp_path):
     assert Store(f"sqlite:///{tmp_path}/lab.db").folder == tmp_path
     with pytest.raises(ValueError, match="needs a folder"):
-        Store("sqlite://")
+        Store("postgresql://someone@somewhere/lab")
+    for nowhere in ("sqlite://", "sqlite:///:memory:", "sqlite:///file:lab.db?uri=true"):
+        with pytest.raises(ValueError, match="needs a file"):
+            Store(nowhere)
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="is a file"):
         Store(tmp_path / "file")

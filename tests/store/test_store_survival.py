@@ -100,14 +100,15 @@ def test_ctrl_c_keeps_finished_cells_and_ends_every_process_quietly(tmp_path, di
 
 def test_a_cell_that_kills_its_worker_is_tried_twice_then_recorded_and_the_rest_goes_on(tmp_path):
     store = Store(tmp_path / "runs")
-    params = Moody.Params(folder=str(tmp_path), moods=("kills", "leaves", "good"))
+    params = Moody.Params(folder=str(tmp_path), moods=("kills", "kills oddly", "leaves", "good"))
     (outcome,) = run_experiments([(Moody, params, "quick")], store, jobs=2)
     assert [row.mood for row in outcome.rows] == ["good"]
     assert [(error.kind, error.message) for error in outcome.errors] == [
         ("crashed", "the worker process was killed by SIGKILL"),
+        ("crashed", "the worker process was killed by signal 40"),
         ("crashed", "the worker process ended itself"),
     ]
-    assert [len((tmp_path / f"{mood} was run").read_text()) for mood in params.moods] == [2, 2, 1]
+    assert [len((tmp_path / f"{mood} was run").read_text()) for mood in params.moods] == [2, 2, 2, 1]
     assert (outcome.ok, outcome.claims) == (False, ())
     (tmp_path / "calm").touch()
     (again,) = run_experiments([(Moody, params, "quick")], store, jobs=2)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tegum.store.cell import Cell, Row
     from tegum.store.claim import Claim
-    from tegum.store.disk import CannotWrite
+    from tegum.store.disk import CannotWrite, NoPermission, Unreadable
     from tegum.store.experiment import Experiment
+    from tegum.store.failure import Failure
     from tegum.store.lab import Outcome, evaluate, rows_of, run_experiments
     from tegum.store.progress import Display, Progress
     from tegum.store.rows import Rows
     from tegum.store.settings import params_grid
-    from tegum.store.storage import ClaimRecord, Failure, RunRecord, Store
+    from tegum.store.storage import ClaimRecord, RunRecord, Store
 
 _HOMES = {
     "CannotWrite": "disk",
@@ -24,13 +25,15 @@ _HOMES = {
     "ClaimRecord": "storage",
     "Display": "progress",
     "Experiment": "experiment",
-    "Failure": "storage",
+    "Failure": "failure",
+    "NoPermission": "disk",
     "Outcome": "lab",
     "Progress": "progress",
     "Row": "cell",
     "Rows": "rows",
     "RunRecord": "storage",
     "Store": "storage",
+    "Unreadable": "disk",
     "evaluate": "lab",
     "params_grid": "settings",
     "rows_of": "lab",
@@ -44,12 +47,14 @@ __all__ = [
     "Display",
     "Experiment",
     "Failure",
+    "NoPermission",
     "Outcome",
     "Progress",
     "Row",
     "Rows",
     "RunRecord",
     "Store",
+    "Unreadable",
     "evaluate",
     "params_grid",
     "rows_of",

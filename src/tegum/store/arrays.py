@@ -54,23 +54,23 @@ class Arrays:
         return digest
 
     def read(self, digest: str) -> "dict[str, np.ndarray]":
-        """The arrays of that file. Raises Spoiled when it is not what was written."""
+        """The arrays of that file. Raises Spoiled when it is not what was written, OSError when it cannot be read now."""
         from safetensors.numpy import load
 
         try:
             data = self.path(digest).read_bytes()
-        except OSError as error:
-            raise Spoiled(f"array file {digest[:12]} cannot be read: {error.strerror}") from error
+        except FileNotFoundError as error:
+            raise Spoiled(f"array file {digest[:12]} is gone") from error
         if hashlib.sha256(data).hexdigest() != digest:
             raise Spoiled(f"array file {digest[:12]} was cut short or altered")
         return load(data)
 
     def intact(self, digest: str) -> bool:
-        """True when the file is there and holds what was written."""
+        """True when the file is there and holds what was written. Raises OSError when that cannot be known, for it cannot be read now."""
         try:
             with self.path(digest).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == digest
-        except OSError:
+        except FileNotFoundError:
             return False
 
     def sweep(self) -> None:

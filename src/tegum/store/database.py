@@ -1,19 +1,13 @@
-"""The tables, and the few statements that differ between databases: SQLAlchemy Core, SQLite by default, any URL that SQLAlchemy knows.
+"""The tables, and the one statement that differs between databases: SQLAlchemy Core, SQLite by default, any URL that SQLAlchemy knows.
 
-SQLite runs in write-ahead mode: readers never wait, a killed writer leaves nothing half done, and a commit costs no fsync of its own (a
-power cut can lose the last commits, which are then computed again; it cannot corrupt). Every transaction here writes before it reads, so
-that two writers queue instead of failing.
+Every transaction on them writes before it reads, so that two writers queue instead of failing.
 """
 
-import sqlite3
-import time
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event, exc
+from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql, sqlite
-
-_BUSY_SECONDS = 60
 
 metadata = sa.MetaData()
 _Key = sa.String(64)
@@ -78,14 +72,6 @@ leases = sa.Table(
 )
 
 
-def connect(url: str | sa.URL) -> sa.Engine:
-    """An engine for `url`; nothing is opened or created yet."""
-    engine = sa.create_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
 def insert_once(connection: sa.Connection, table: sa.Table, **values: Any) -> bool:
     """Insert one line unless its primary key is there. True when it was inserted."""
     name = connection.dialect.name
@@ -98,25 +84,3 @@ def insert_once(connection: sa.Connection, table: sa.Table, **values: Any) -> bo
     except exc.IntegrityError:
         return False
     return True
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-    _enter_wal(cursor)
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.close()
-
-
-def _enter_wal(cursor: Any) -> None:
-    """Set write-ahead mode; SQLite does not wait by itself when another process sets it at the same moment."""
-    for pause in (0.01, 0.1, 0.5, 1.0, 5.0):
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            time.sleep(pause)
-        else:
-            return
-    cursor.execute("PRAGMA journal_mode = WAL")

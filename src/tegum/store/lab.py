@@ -6,28 +6,30 @@ and ends with the same rows.
 
 import time
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tegum.store.cell import Cell, canonical
 from tegum.store.claim import Claim
-from tegum.store.disk import cannot_write, writing
+from tegum.store.disk import unwritable
 from tegum.store.experiment import Experiment, address, cell_keys, params_dict, setting_key
+from tegum.store.failure import Failure, message_of
 from tegum.store.leases import Leases
 from tegum.store.pool import Crashed, NotStarted, Pool
 from tegum.store.progress import Progress, span
 from tegum.store.provenance import provenance, usable_cpus
 from tegum.store.rows import Rows
-from tegum.store.storage import Failure, Store
-from tegum.store.worker import Done, Raised, Task
+from tegum.store.storage import Store
+from tegum.store.worker import Done, Raised, Task, Unsaved
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _POLL_SECONDS = 0.25
 _ATTEMPTS = 2
+_Result = Done | Raised | Unsaved | Crashed | NotStarted
 
 
 @dataclass(frozen=True)
@@ -115,28 +117,29 @@ def run_experiments(
     ValueError
         Before anything is written, when a request is not one.
     CannotWrite
-        When the disk is full; what is finished is kept.
+        When the disk is full or fails; what is finished is kept.
+    NoPermission
+        When nothing can be written there.
     """
     jobs = usable_cpus() if jobs is None else jobs
     if not isinstance(jobs, int) or jobs < 1:
         raise ValueError(f"jobs is {jobs!r}; it must be a whole number from 1 up")
     plans = [_plan(*request, store) for request in requests]
-    settings = [plan.setting for plan in plans]
+    settings = Counter(plan.setting for plan in plans)
     for plan in plans:
-        if settings.count(plan.setting) > 1:
+        if settings[plan.setting] > 1:
             raise ValueError(f"{plan.experiment.name} is asked for twice at the same parameters: {plan.params!r}")
     if not plans:
         return []
-    with writing(str(store.folder)):
-        store.create()
-        with Leases(store.engine) as leases:
-            return _Lab(store, leases, plans, progress or (lambda _: None)).run(jobs)
+    store.create()
+    with Leases(store.engine) as leases:
+        return _Lab(store, leases, plans, progress or (lambda _: None)).run(jobs)
 
 
 def rows_of(store: Store, experiment: Experiment | type[Experiment], params: Any) -> Rows:
     """The saved rows of an experiment at these parameters, in the order of its cells; nothing is run or written."""
     experiment = _instance(experiment)
-    cells = _checked_cells(experiment, params)
+    cells = checked_cells(experiment, params)
     return _gather(store, setting_key(experiment, params), params, cells)
 
 
@@ -226,15 +229,15 @@ class _Lab:
         self._count(plan)
         return True
 
-    def _take_in(self, plan: _Plan, key: str, result: Done | Raised | Crashed | NotStarted, pending: deque[tuple[_Plan, str]]) -> None:
+    def _take_in(self, plan: _Plan, key: str, result: _Result, pending: deque[tuple[_Plan, str]]) -> None:
         line = {"key": key, "setting": plan.setting, "run": plan.run, "cell": canonical(plan.cells[key])}
         if isinstance(result, Done):
             self._store.add_row({**line, "fields": result.fields, "arrays": result.arrays, "seconds": result.seconds}, self._leases.owner)
             plan.done.add(key)
             self._count(plan)
             return
-        if isinstance(result, Raised) and result.no_room:
-            raise cannot_write(str(self._store.folder), result.message)
+        if isinstance(result, Unsaved):
+            raise unwritable(OSError(result.number, result.words), str(self._store.folder))
         self._attempts[key] = self._attempts.get(key, 0) + (not isinstance(result, NotStarted))
         if isinstance(result, NotStarted) or (isinstance(result, Crashed) and self._attempts[key] < _ATTEMPTS):
             pending.appendleft((plan, key))
@@ -254,19 +257,20 @@ class _Lab:
     def _judge(self, plan: _Plan) -> None:
         plan.errors = tuple(plan.failed[key] for key in plan.cells if key in plan.failed)
         plan.rows = _gather(self._store, plan.setting, plan.params, plan.cells)
-        claims = None
+        judged = None
         if not plan.errors:
             try:
-                claims = plan.claims = evaluate(plan.experiment, plan.rows)
+                judged = plan.claims = evaluate(plan.experiment, plan.rows)
             except Exception as error:  # noqa: BLE001 - whatever claims() raises is told, and other experiments go on
-                plan.errors = (Failure(None, "claims", f"{type(error).__name__}: {error}", traceback.format_exc()),)
-        self._store.finish(plan.run, plan.setting, claims)
+                judged = Failure(None, "claims", message_of(error), traceback.format_exc())
+                plan.errors = (judged,)
+        self._store.finish(plan.run, plan.setting, judged)
         plan.finished = time.monotonic()
 
 
 def _plan(experiment: Experiment | type[Experiment], params: Any, preset: str, store: Store) -> _Plan:
     experiment = _instance(experiment)
-    cells = _checked_cells(experiment, params)
+    cells = checked_cells(experiment, params)
     module, qualified_name = address(experiment)
     saved = canonical(params_dict(params))
 
@@ -282,11 +286,13 @@ def _instance(experiment: Experiment | type[Experiment]) -> Experiment:
         raise TypeError(f"{experiment!r} is not an experiment")
     if "<locals>" in type(found).__qualname__:
         raise ValueError(f"{type(found).__qualname__} is defined inside a function, where worker processes cannot find it")
+    if not found.name:
+        raise ValueError(f"{type(found).__qualname__} is defined in no file that could name it; give it a `name`")
     return found
 
 
-def _checked_cells(experiment: Experiment, params: Any) -> dict[str, Cell]:
-    """The experiment's cells by key."""
+def checked_cells(experiment: Experiment, params: Any) -> dict[str, Cell]:
+    """The experiment's cells by key. Raises ValueError or TypeError when it has none at these parameters, or not only different ones."""
     if not isinstance(params, type(experiment).Params):
         raise TypeError(f"{experiment.name} takes {type(experiment).Params.__qualname__}, not {type(params).__qualname__}")
     cells = list(experiment.cells(params))

@@ -10,11 +10,11 @@ import platform
 import threading
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy import exc
 
 from tegum.store.database import insert_once, leases
 
@@ -41,11 +41,8 @@ class Leases:
     def __exit__(self, *_: object) -> None:
         self._closed.set()
         self._thread.join()
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(sa.delete(leases).where(leases.c.owner == self.owner))
-        except exc.OperationalError:
-            pass  # on a full disk they stay; the next run sees that their owner is dead
+        with suppress(OSError), self._engine.begin() as connection:  # on a full disk they stay; the next run sees that their owner is dead
+            connection.execute(sa.delete(leases).where(leases.c.owner == self.owner))
 
     def take(self, key: str) -> bool:
         """Lease the cell `key`. False when another owner, not known to be dead, holds it."""
@@ -73,7 +70,7 @@ class Leases:
                 with self._engine.begin() as connection:
                     line = sa.update(leases).where(leases.c.owner == self.owner).values(expires=time.time() + self._seconds)
                     connection.execute(line)
-            except exc.DBAPIError as error:
+            except Exception as error:  # noqa: BLE001 - told by the run, which looks here
                 self.error = error
 
 

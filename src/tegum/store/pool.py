@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -21,8 +20,9 @@ from typing import Any, Self
 from pebble import ProcessExpired, ProcessPool
 
 from tegum.store import worker
+from tegum.store.failure import message_of
 from tegum.store.leases import is_gone
-from tegum.store.worker import Done, Raised, Task
+from tegum.store.worker import Done, Raised, Task, Unsaved
 
 _LOOK_SECONDS = 1.0
 _FALSE_STARTS = 3
@@ -37,7 +37,7 @@ class Crashed:
 
 @dataclass(frozen=True)
 class NotStarted:
-    """A cell that its worker died without having begun."""
+    """A cell that no worker was given: the one it was meant for had died before."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Finished:
     """What became of the task that was submitted under `ticket`."""
 
     ticket: Any
-    result: Done | Raised | Crashed | NotStarted
+    result: Done | Raised | Unsaved | Crashed | NotStarted
 
 
 class _Slot:
@@ -71,7 +71,7 @@ class Pool:
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
         self._slots: list[_Slot] = []
-        self._events: queue.SimpleQueue[tuple[_Slot, Future[Any]]] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[_Slot, Future[Any] | None]] = queue.SimpleQueue()
         self._disposals: list[threading.Thread] = []
         self._false_starts = 0
         self._looked = time.monotonic()
@@ -112,7 +112,7 @@ class Pool:
         try:
             self._schedule(slot, worker.execute, task)
         except RuntimeError:  # its worker died while it was idle
-            self._events.put((slot, _broken()))
+            self._events.put((slot, None))
 
     def wait(self, seconds: float) -> list[Finished]:
         """What finished, waiting up to `seconds` for the first. Raises RuntimeError when workers do not start at all."""
@@ -126,9 +126,13 @@ class Pool:
         except queue.Empty:
             return finished + self._look_for_the_dead()
 
-    def _settle(self, slot: _Slot, future: Future[Any]) -> Iterator[Finished]:
-        error = future.exception()
+    def _settle(self, slot: _Slot, future: Future[Any] | None) -> Iterator[Finished]:
         ticket, slot.ticket = slot.ticket, None
+        if future is None:
+            self._replace(slot)
+            yield Finished(ticket, NotStarted())
+            return
+        error = future.exception()
         if error is None and ticket is None:
             slot.pid = future.result()
             self._false_starts = 0
@@ -161,7 +165,10 @@ class Pool:
         with _interrupts_held():
             slot = _Slot()
             self._slots.append(slot)
-            self._schedule(slot, os.getpid)
+            try:
+                self._schedule(slot, os.getpid)
+            except OSError as error:
+                raise RuntimeError(f"worker processes cannot be started: {error}") from error
 
     def _schedule(self, slot: _Slot, function: Any, *arguments: Any) -> None:
         future = slot.pool.schedule(function, args=arguments)
@@ -186,18 +193,19 @@ class Pool:
             )
 
 
-def _end_of(error: BaseException) -> Crashed | NotStarted:
+def _end_of(error: BaseException) -> Crashed:
     if not isinstance(error, ProcessExpired):
-        return NotStarted()
+        return Crashed(f"the worker process was lost ({message_of(error)})")
     if error.exitcode < 0:
-        return Crashed(f"the worker process was killed by {signal.Signals(-error.exitcode).name}")
+        return Crashed(f"the worker process was killed by {_signal(-error.exitcode)}")
     return Crashed(f"the worker process ended with status {error.exitcode}")
 
 
-def _broken() -> Future[Any]:
-    future: Future[Any] = Future()
-    future.set_exception(BrokenProcessPool())
-    return future
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal: only the first and the last have names
+        return f"signal {number}"
 
 
 def _kill(pid: int) -> None:

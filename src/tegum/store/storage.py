@@ -1,7 +1,7 @@
 """The store: a folder with a database and array files, in which every finished cell is committed at once and from which all else resumes.
 
 A row is there whole or not at all: its arrays are on disk before its line is committed, the line is inserted once whoever computed it, and
-a row whose array file was lost or altered counts as not done. Reading never creates anything.
+a row whose array file was lost or altered counts as not done. Reading never makes a store, and works where nothing can be written.
 """
 
 import json
@@ -18,17 +18,10 @@ from tegum.store import database as db
 from tegum.store.arrays import Arrays, Spoiled
 from tegum.store.cell import Cell, Row, canonical
 from tegum.store.claim import Claim
+from tegum.store.disk import unwritable
+from tegum.store.failure import Failure
 from tegum.store.leases import end_lease, is_dead, this_process
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A cell that has no row, and why: `kind` is raised, crashed or (with no cell) claims."""
-
-    cell: Cell | None
-    kind: str
-    message: str
-    traceback: str = ""
+from tegum.store.opening import is_marked, reader, writer
 
 
 @dataclass(frozen=True)
@@ -36,7 +29,8 @@ class RunRecord:
     """The latest run of one (experiment, version, parameters), and how much of its work the store holds.
 
     `seconds` is the compute time of its rows summed over all runs and workers; `elapsed` the wall time of the latest run, None while it
-    runs; `started` and `finished` are Unix times; `state` is running, finished or stopped (killed or interrupted).
+    runs; `started` and `finished` are Unix times; `state` is running, finished or stopped (killed or interrupted); `claims_failure` is what
+    `claims` raised, None when they are judged or yet to be.
     """
 
     id: str
@@ -53,6 +47,7 @@ class RunRecord:
     seconds: float
     provenance: dict[str, Any]
     setting: str
+    claims_failure: Failure | None
 
     @property
     def elapsed(self) -> float | None:
@@ -93,10 +88,10 @@ class Store:
     def __init__(self, place: str | Path = "runs", folder: str | Path | None = None) -> None:
         if "://" in str(place):
             self.url = sa.make_url(str(place))
-            if folder is None and self.url.get_backend_name() == "sqlite" and self.url.database not in (None, "", ":memory:"):
-                folder = Path(self.url.database or "").parent
+            if self._file is not None:
+                folder = folder or self._file.parent
             if folder is None:
-                raise ValueError(f"the store at {self.url} needs a folder for its array files: Store(url, folder=...)")
+                raise ValueError(f"the store at {self.url} needs a folder for its array files")
             self.folder = Path(folder).absolute()
         else:
             self.folder = Path(place).absolute()
@@ -104,25 +99,41 @@ class Store:
                 raise ValueError(f"a store is a folder, but {self.folder} is a file")
             self.url = sa.URL.create("sqlite", database=str(self.folder / "store.db"))
         self.arrays = Arrays(self.folder / "arrays")
-        self.engine = db.connect(self.url)
-        self._made = False
+        self.engine = reader(self.url)
+        self._writes = self._made = False
 
     def __repr__(self) -> str:
         return f"Store({self.url.render_as_string()!r})"
 
     @property
+    def _file(self) -> Path | None:
+        """The SQLite file; None for a database that a server keeps."""
+        if self.url.get_backend_name() != "sqlite":
+            return None
+        if self.url.database in (None, "", ":memory:") or str(self.url.database).startswith("file:"):
+            raise ValueError(f"a store in SQLite needs a file, as in sqlite:///runs/store.db, not {self.url}")
+        return Path(str(self.url.database)).absolute()
+
+    @property
     def exists(self) -> bool:
         """True when something was ever written to it."""
-        if self.url.get_backend_name() == "sqlite" and not Path(self.url.database or "").exists():
+        if self._file is not None and not is_marked(self._file):
             return False
         self._made = self._made or set(db.metadata.tables) <= set(sa.inspect(self.engine).get_table_names())
         return self._made
 
     def create(self) -> None:
-        """Make the folder and the tables where they are missing."""
-        self.arrays.folder.mkdir(parents=True, exist_ok=True)
-        self.arrays.sweep()
-        if not self.exists:
+        """Make the folder and the tables where they are missing, and let the store be written from now on."""
+        made = self.exists
+        try:
+            self.arrays.folder.mkdir(parents=True, exist_ok=True)
+            self.arrays.sweep()
+        except OSError as error:
+            raise unwritable(error, str(self.folder)) from error
+        if not self._writes:
+            self.engine.dispose()
+            self.engine, self._writes = writer(self.url), True
+        if not made:
             with self.engine.begin() as connection:
                 for statement in _create_all():
                     connection.execute(statement)
@@ -138,14 +149,19 @@ class Store:
             connection.execute(sa.insert(db.runs).values(id=run, process=this_process(), started=time.time(), **line))
         return run
 
-    def finish(self, run: str, setting: str, claims: Iterable[Claim] | None) -> None:
-        """Record the end of a run with the claims judged in it, which replace earlier ones; None leaves earlier ones as they are."""
+    def finish(self, run: str, setting: str, judged: Iterable[Claim] | Failure | None) -> None:
+        """Record the end of a run with the claims judged in it, or what they raised, in place of earlier ones; None leaves those as they are."""
         with self.engine.begin() as connection:
             connection.execute(sa.update(db.runs).where(db.runs.c.id == run).values(finished=time.time()))
-            if claims is None:
+            if judged is None:
                 return
             connection.execute(sa.delete(db.claims).where(db.claims.c.setting == setting))
-            for position, claim in enumerate(claims):
+            connection.execute(sa.delete(db.failures).where(db.failures.c.key == setting))
+            if isinstance(judged, Failure):
+                told = {"kind": judged.kind, "message": judged.message, "traceback": judged.traceback, "finished": time.time()}
+                db.insert_once(connection, db.failures, key=setting, setting=setting, run=run, cell="null", **told)
+                return
+            for position, claim in enumerate(judged):
                 line = {"claim": canonical(claim.to_dict()), "verdict": claim.verdict, "as_recorded": claim.as_recorded}
                 connection.execute(sa.insert(db.claims).values(setting=setting, position=position, run=run, judged=time.time(), **line))
 
@@ -167,11 +183,11 @@ class Store:
     def drop_spoiled(self, setting: str) -> int:
         """Forget the rows whose array file is missing, cut or altered, so that their cells are done again. Returns how many."""
         lines = self._select(sa.select(db.rows.c.key, db.rows.c.arrays).where(db.rows.c.setting == setting, db.rows.c.arrays.is_not(None)))
-        spoiled = [line.key for line in lines if not self.arrays.intact(line.arrays)]
+        spoiled = [(line.key, line.arrays) for line in lines if not self.arrays.intact(line.arrays)]
         if spoiled:
             with self.engine.begin() as connection:
-                for key in spoiled:
-                    connection.execute(sa.delete(db.rows).where(db.rows.c.key == key))
+                for key, digest in spoiled:
+                    connection.execute(sa.delete(db.rows).where(db.rows.c.key == key, db.rows.c.arrays == digest))
         return len(spoiled)
 
     def done(self, setting: str) -> set[str]:
@@ -195,19 +211,20 @@ class Store:
 
     def failures(self, setting: str) -> dict[str, tuple[str, Failure]]:
         """(run, failure) of every failed cell by its key."""
-        lines = self._select(sa.select(db.failures).where(db.failures.c.setting == setting))
-        return {line.key: (line.run, Failure(Cell(**json.loads(line.cell)), line.kind, line.message, line.traceback)) for line in lines}
+        lines = self._select(sa.select(db.failures).where(db.failures.c.setting == setting, _of_a_cell))
+        return {line.key: (line.run, _failure(line)) for line in lines}
 
     def failure(self, key: str) -> tuple[str, Failure] | None:
         """(run, failure) of one cell; None when it has not failed."""
         for line in self._select(sa.select(db.failures).where(db.failures.c.key == key)):
-            return line.run, Failure(Cell(**json.loads(line.cell)), line.kind, line.message, line.traceback)
+            return line.run, _failure(line)
         return None
 
     def runs(self) -> list[RunRecord]:
         """The latest run of every (experiment, version, parameters), latest first."""
         done = {line.setting: line for line in self._select(_tally(db.rows, sa.func.sum(db.rows.c.seconds)))}
-        failed = {line.setting: line.count for line in self._select(_tally(db.failures, sa.literal(0.0)))}
+        failed = {line.setting: line.count for line in self._select(_tally(db.failures, sa.literal(0.0)).where(_of_a_cell))}
+        unjudged = {line.setting: _failure(line) for line in self._select(sa.select(db.failures).where(~_of_a_cell))}
         latest: dict[str, RunRecord] = {}
         for line in self._select(sa.select(db.runs).order_by(db.runs.c.started.desc(), db.runs.c.id)):
             if line.setting in latest:
@@ -228,6 +245,7 @@ class Store:
                 seconds=rows.seconds if rows else 0.0,
                 provenance=json.loads(line.provenance),
                 setting=line.setting,
+                claims_failure=unjudged.get(line.setting),
             )
         return list(latest.values())
 
@@ -257,7 +275,15 @@ class Store:
             return list(connection.execute(statement).all())
 
 
-def _tally(table: sa.Table, seconds: sa.ColumnElement[Any]) -> sa.Executable:
+_of_a_cell = db.failures.c.key != db.failures.c.setting  # what claims() raised is kept under the setting's own key
+
+
+def _failure(line: Any) -> Failure:
+    cell = json.loads(line.cell)
+    return Failure(None if cell is None else Cell(**cell), line.kind, line.message, line.traceback)
+
+
+def _tally(table: sa.Table, seconds: sa.ColumnElement[Any]) -> sa.Select[Any, int, Any]:
     return sa.select(table.c.setting, sa.func.count().label("count"), seconds.label("seconds")).group_by(table.c.setting)
 
 

@@ -17,8 +17,8 @@ from multiprocessing import connection
 
 from tegum.store.arrays import Arrays
 from tegum.store.cell import Cell, Row, canonical, split
-from tegum.store.disk import is_full
 from tegum.store.experiment import Experiment, at_address
+from tegum.store.failure import message_of
 
 ONE_THREAD: dict[str, str] = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
@@ -47,11 +47,18 @@ class Done:
 
 @dataclass(frozen=True)
 class Raised:
-    """A cell that raised; `no_room` when it could not write."""
+    """A cell that raised."""
 
     message: str
     traceback: str
-    no_room: bool = False
+
+
+@dataclass(frozen=True)
+class Unsaved:
+    """A cell whose arrays the store's disk did not take, through no fault of the cell: the system's error number and words."""
+
+    number: int | None
+    words: str
 
 
 def prepare() -> None:
@@ -61,7 +68,7 @@ def prepare() -> None:
     threading.Thread(target=_die_with_parent, name="tegum-watch", daemon=True).start()
 
 
-def execute(task: Task) -> Done | Raised:
+def execute(task: Task) -> Done | Raised | Unsaved:
     """Run one cell."""
     try:
         started = time.perf_counter()
@@ -72,10 +79,14 @@ def execute(task: Task) -> Done | Raised:
         row = _row(experiment, cell, params)
         seconds = time.perf_counter() - started
         scalars, arrays = split(row)
+        fields = canonical(scalars)
+    except BaseException as error:  # noqa: BLE001 - whatever a cell raises is that cell's failure
+        return Raised(message_of(error), traceback.format_exc())
+    try:
         digest = Arrays(task.arrays).write(arrays) if arrays else None
-        return Done(canonical(scalars), digest, seconds)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a cell raises is that cell's failure
-        return Raised(f"{type(error).__name__}: {error}", traceback.format_exc(), no_room=is_full(error))
+    except OSError as error:
+        return Unsaved(error.errno, error.strerror or str(error))
+    return Done(fields, digest, seconds)
 
 
 def _row(experiment: Experiment, cell: Cell, params: object) -> Row:
