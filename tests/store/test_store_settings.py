@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from tegum.store import Cell, Experiment, Row, params_grid
 from tegum.store.experiment import cell_key, params_dict, setting_key
+from tegum.store.settings import changed_params
 
 
 class Dials(Experiment):
@@ -25,6 +26,8 @@ class Dials(Experiment):
         kind: Literal["binary", "signed"] = "binary"
         share: float = Field(0.5, ge=0, le=1)
         bias: bool = True
+        word: str = ""
+        words: tuple[str, ...] = ()
 
     presets = {"quick": Params(), "paper": Params(steps=100)}
 
@@ -64,6 +67,22 @@ def test_json_is_taken():
     assert grid(density="[0.25, 1e-3]")[0].density == (0.25, 1e-3)
     assert grid(pair="[1, 2]")[0].pair == (1.0, 2.0)
     assert grid(kind='"signed"')[0].kind == "signed"
+    assert [p.word for p in grid(word='"a, b", c,""')] == ["a, b", "c", ""]
+
+
+awkward = st.text(max_size=5) | st.sampled_from(["true", "3", "a,b", "[1]", '"', " a ", "null", "", "{", "NaN", "1,2"])
+
+
+@given(word=awkward, words=st.lists(awkward, max_size=3), density=st.lists(st.floats(0, 1), max_size=3), bias=st.booleans())
+def test_parameters_are_read_back_from_their_own_words(word, words, density, bias):
+    params = Dials.Params(word=word, words=tuple(words), density=tuple(density), bias=bias)
+    assert params_grid(Dials, "paper", changed_params(Dials, "paper", params_dict(params))) == [params]
+
+
+def test_only_what_differs_from_the_preset_is_named():
+    told = params_dict(Dials.Params(steps=7, density=(0.5, 1e-3)))
+    assert changed_params(Dials, "paper", told) == {"density": "0.5,0.001", "steps": "7"}
+    assert changed_params(Dials, "quick", params_dict(Dials.Params())) == {}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +101,10 @@ def test_json_is_taken():
         ({"density": ".1,,.2"}, "empty value"),
         ({"density": "[1,"}, "is not JSON"),
         ({"seed": "-1"}, "seed = -1: should be greater than or equal to 0"),
+        ({"seed": str(2**63)}, "should be less than 9223372036854775808"),
+        ({"steps": "true"}, "steps = true: should be a number, not a bool"),
+        ({"density": ".1,false"}, "density = .1,false: should be a number, not a bool"),
+        (dict.fromkeys(("steps", "rate", "seed"), ",".join(map(str, range(1, 101)))), "1,000,000 settings; at most 10,000"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_it(changes, said):
