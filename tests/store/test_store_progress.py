@@ -1,5 +1,6 @@
 """Progress as lines off a terminal and as a table on one."""
 
+import errno
 import io
 
 import pytest
@@ -44,11 +45,46 @@ def test_plain_lines_are_few_and_always_tell_the_end():
     assert stream.getvalue().splitlines() == ["walks: 0/4 cells", "walks: 4/4 cells"]
 
 
-def test_a_terminal_gets_a_table():
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+def test_settings_of_one_experiment_are_told_apart():
+    stream = io.StringIO()
+    with Display(stream, {"a": "walks quick steps=1", "b": "walks quick steps=2"}) as show:
+        show(event(4, setting="a"))
+        show(event(4, setting="b"))
+        show(event(4, setting="c"))
+    assert [line.partition(":")[0] for line in stream.getvalue().splitlines()] == ["walks quick steps=1", "walks quick steps=2", "walks"]
 
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_a_stream_that_breaks_stops_nothing(kind):
+    class Broken(kind):
+        tries = 0
+
+        def write(self, text):
+            self.tries += 1
+            raise OSError(errno.EIO, "the terminal is gone")
+
+    stream = Broken()
+    with Display(stream) as show:
+        for done in range(5):
+            show(event(done))
+    assert stream.tries == 1
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    with Display(stream) as show:
+        show(event(4))
+    assert stream.getvalue() == "walks: 4/4 cells\n"
+
+
+def test_a_terminal_gets_a_table(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     with Display(stream) as show:
         show(event(2, 1, rate=0.5, eta=70))

@@ -1,7 +1,10 @@
 """Progress: small events from the lab, and a display of them on stderr, a live table on a terminal and plain lines elsewhere."""
 
+import os
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -35,52 +38,74 @@ class Progress:
 
 
 class Display:
-    """Shows events: `with Display() as show: run_experiments(..., progress=show)`. Writes to stderr, or to `stream`."""
+    """Shows events: `with Display() as show: run_experiments(..., progress=show)`. Writes to stderr, or to `stream`.
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stderr
+    `names` says what to call a setting in place of its experiment's name. A stream that cannot be written to (its reader has left) is not
+    written to again: progress that nobody sees stops no work.
+    """
+
+    def __init__(self, stream: TextIO | None = None, names: Mapping[str, str] | None = None) -> None:
+        self._stream: TextIO | None = stream or sys.stderr
+        self._names = names or {}
         self._latest: dict[str, Progress] = {}
         self._live: Any = None
         self._written: dict[str, float] = {}
 
     def __enter__(self) -> Self:
-        if self._stream.isatty():
+        if self._stream is not None and self._stream.isatty() and os.environ.get("TERM") != "dumb":
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(file=self._stream), get_renderable=self._table, refresh_per_second=4)
-            self._live.start()
+            with self._unheard():
+                live = Live(console=Console(file=self._stream), get_renderable=self._table, refresh_per_second=4)
+                live.start()
+                self._live = live
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
-            self._live.stop()
+            with self._unheard():
+                self._live.stop()
             self._live = None
 
     def __call__(self, event: Progress) -> None:
         """Take an event."""
         self._latest[event.setting] = event
-        if self._live is None and (event.finished or time.monotonic() - self._written.get(event.setting, -_LINE_SECONDS) >= _LINE_SECONDS):
+        if self._stream is None or self._live is not None:
+            return
+        if event.finished or time.monotonic() - self._written.get(event.setting, -_LINE_SECONDS) >= _LINE_SECONDS:
             self._written[event.setting] = time.monotonic()
-            self._stream.write(line(event) + "\n")
-            self._stream.flush()
+            with self._unheard():
+                self._stream.write(line(event, self._name(event)) + "\n")
+                self._stream.flush()
+
+    @contextmanager
+    def _unheard(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError):  # broken, full or closed
+            self._stream = None
+
+    def _name(self, event: Progress) -> str:
+        return self._names.get(event.setting, event.experiment)
 
     def _table(self) -> "Table":
         from rich.progress_bar import ProgressBar
         from rich.table import Table
+        from rich.text import Text
 
         table = Table("experiment", "", "cells", "failed", "cells/s", "left", box=None, pad_edge=False)
         for event in self._latest.values():
             bar = ProgressBar(total=event.total, completed=event.done + event.failed, width=24)
             failed = f"[red]{event.failed}[/red]" if event.failed else ""
             left = "done" if event.finished else "" if event.eta is None else span(event.eta)
-            table.add_row(event.experiment, bar, f"{event.done}/{event.total}", failed, _rate(event), left)
+            table.add_row(Text(self._name(event)), bar, f"{event.done}/{event.total}", failed, _rate(event), left)
         return table
 
 
-def line(event: Progress) -> str:
+def line(event: Progress, name: str = "") -> str:
     """One event as a line of text."""
-    parts = [f"{event.experiment}: {event.done}/{event.total} cells"]
+    parts = [f"{name or event.experiment}: {event.done}/{event.total} cells"]
     if event.from_cache:
         parts.append(f"{event.from_cache} from the store")
     if event.failed:
