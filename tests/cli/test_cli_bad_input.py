@@ -43,6 +43,13 @@ def refused(answer, tmp_path, *words):
         (("run", "coin_flips", "--set", "claimed=-inf"), ["claimed", "inf"]),
         (("run", "coin_flips", "--set", "seed=-1"), ["seed = -1"]),
         (("run", "coin_flips", "--set", "heads=[.5,"), ["heads", "JSON"]),
+        (("run", "coin_flips", "--set", "heads=[]"), ["coin_flips has no cells at"]),
+        (("run", "coin_flips", "--set", "heads=.5,.5"), ["the cell (heads=0.5) twice"]),
+        (("run", "coin_flips", "--set", "flips=true"), ["flips = true", "not a bool"]),
+        (("run", "coin_flips", "--set", f"seed={10**23}"), ["seed", "less than 9223372036854775808"]),
+        (("run", "coin_flips", *(f"--set={name}={','.join('123456789')}" for name in ("flips", "seed", "seconds", "broken_at", "claimed"))),
+         ["59,049 settings"]),
+        (("run", "coin_flips", "--store", "/proc/nowhere"), ["/proc/nowhere", "No such file or directory"]),
         (("run", "coin_flips", "-j", "-3"), ["--jobs"]),
         (("run", "coin_flips", "--what"), ["--what"]),
         (("run", "coin_flips", "--store", "postgres://nobody@nowhere/x"), ["postgres"]),
@@ -51,8 +58,8 @@ def refused(answer, tmp_path, *words):
         (("status",), ["no store at 'runs'"]),
         (("report",), ["no store at 'runs'"]),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
-)
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",
+)  # fmt: skip
 def test_bad_input_is_told_in_one_line_and_nothing_is_written(tegum_here, tmp_path, arguments, words):
     refused(tegum_here(*arguments), tmp_path, *words)
 
@@ -76,6 +83,15 @@ def test_two_experiments_of_one_name_are_refused_with_both_files(tegum_here, tmp
     answer = tegum_here(*arguments)
     shutil.rmtree(other)
     refused(answer, tmp_path, "experiments has two parts named 'coin_flips': ", "more.coin_flips")
+
+
+def test_cells_that_raise_are_told_in_one_line(tegum_here, tmp_path, monkeypatch):
+    def cells(self, params):
+        return [1 // params.seed]
+
+    monkeypatch.setattr(parts.find("experiments", "coin_flips"), "cells", cells)
+    refused(tegum_here("run", "coin_flips"), tmp_path, "coin_flips lists no cells at", "ZeroDivisionError")
+    refused(tegum_here("run", "coin_flips", "--set", "seed=1"), tmp_path, "coin_flips lists no cells at", "TypeError")
 
 
 def test_a_store_that_is_a_file_or_no_database_is_refused(tegum_here, tmp_path):

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from tegum import parts
+
 
 def test_a_run_judges_its_claims_and_a_second_run_finds_its_cells_in_the_store(tegum, tegum_here, tmp_path):
     first = tegum("run", "coin_flips", "--json")
@@ -101,3 +103,21 @@ def wait_for_rows(database, deadline):
             pass
         time.sleep(0.05)
     pytest.fail("no rows within the time")
+
+
+def test_reproduce_fails_for_an_experiment_that_is_broken_and_skips_one_that_lacks_a_package(tegum_here, monkeypatch):
+    reasons = {
+        "ModuleNotFoundError: No module named 'an_extra.inner'": 0,
+        "ModuleNotFoundError: No module named 'tegum.gone'": 1,
+        "ModuleNotFoundError: No module named 'torn'": 1,  # an entry point that leads nowhere
+        "SyntaxError: invalid syntax": 1,
+    }
+    coin, listed = parts.find("experiments", "coin_flips"), parts.survey()
+    for reason, code in reasons.items():
+        torn = parts.Part("experiments", "torn", "torn", "", reason=reason)
+        with monkeypatch.context() as patched:
+            patched.setattr(parts, "discover", lambda room: {"coin_flips": coin})
+            patched.setattr(parts, "survey", lambda torn=torn: [*listed, torn])
+            answer = tegum_here("reproduce")
+        assert (answer.code, reason) == (code, reason)
+        assert f"{'failed' if code else 'skipped'}: torn is not available: {reason}" in answer.err

@@ -5,18 +5,21 @@ Results go to stdout, progress to stderr. Exit codes: 0 all well; 1 a cell faile
 """
 
 import contextlib
-import os
 import sys
+
+from tegum.cli.streams import CannotAnswer, outlast_readers
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    outlast_readers()
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    except KeyboardInterrupt:
+        code = _told("interrupted", 130)
+    except CannotAnswer as error:
+        code = _told(str(error), 1)
     sys.exit(code)
 
 
@@ -30,10 +33,15 @@ def _run(arguments: list[str]) -> int:
     import typer
 
     from tegum.cli.app import app
-    from tegum.cli.errors import note, one_line
+    from tegum.cli.errors import Interrupted, one_line
 
     try:
-        return app(arguments or ["--help"], prog_name="tegum", standalone_mode=False) or 0
+        code = app(arguments or ["--help"], prog_name="tegum", standalone_mode=False) or 0
     except typer.TyperException as error:
-        note(f"tegum: {one_line(error.format_message())}")
-        return error.exit_code
+        return _told(one_line(error.format_message()), error.exit_code)
+    return _told("interrupted", code) if code == Interrupted.exit_code else code  # typer's own answer to Ctrl-C is a bare code
+
+
+def _told(why: str, code: int) -> int:
+    sys.stderr.write(f"tegum: {why}\n")
+    return code

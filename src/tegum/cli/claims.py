@@ -1,5 +1,6 @@
 """Claims in words: one line a claim, one line for many."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ def told_claim(claim: "Claim") -> dict[str, Any]:
 
 def verdict_line(claim: "Claim") -> str:
     """A claim as one line: its verdict (in colour on a terminal), the one on record where that differs, and what was measured."""
-    verdict = typer.style(f"{claim.verdict:9}", fg=_COLOURS[claim.verdict])
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    verdict = f"{claim.verdict:9}" if plain else typer.style(f"{claim.verdict:9}", fg=_COLOURS[claim.verdict])
     told = "" if claim.as_recorded else f" (on record: {claim.on_record})"
     interval = "" if claim.interval is None else f" [{_number(claim.interval[0])}, {_number(claim.interval[1])}]"
     return f"{verdict}{told} {claim.statement}: {_number(claim.estimate)}{interval}, expected {_expected(claim)}"
@@ -26,9 +28,11 @@ def verdict_line(claim: "Claim") -> str:
 
 def summary(claims: "Sequence[Claim]", failures: int) -> str:
     """How many claims hold, and what differs from the record, in one line."""
-    counts = [f"{count} {verdict}" for verdict in _COLOURS if (count := sum(claim.verdict == verdict for claim in claims))]
-    differ = sum(not claim.as_recorded for claim in claims)
-    told = [f"{len(claims)} claims: {', '.join(counts) or 'none judged'}", f"{differ} not as on record" if differ else "all as on record"]
+    told = ["no claims judged"]
+    if claims:
+        counts = [f"{count} {verdict}" for verdict in _COLOURS if (count := sum(claim.verdict == verdict for claim in claims))]
+        differ = sum(not claim.as_recorded for claim in claims)
+        told = [f"{len(claims)} claims: {', '.join(counts)}", f"{differ} not as on record" if differ else "all as on record"]
     return "; ".join([*told, *([f"{failures} failures"] if failures else [])])
 
 

@@ -18,6 +18,12 @@ class Failed(typer.TyperException):
     exit_code = 1
 
 
+class Interrupted(typer.TyperException):
+    """Ctrl-C: one line on stderr that says what is kept, exit code 130."""
+
+    exit_code = 130
+
+
 @contextmanager
 def refusing() -> Iterator[None]:
     """Turn a ValueError, LookupError or OSError of the door inside into BadInput: its message, on one line."""
