@@ -251,8 +251,12 @@ def test_claims_need_every_row_and_say_each_thing_once(done):
 
 def test_a_store_is_a_folder_or_a_url(tmp_path):
     assert Store(f"sqlite:///{tmp_path}/lab.db").folder == tmp_path
-    with pytest.raises(ValueError, match="needs a folder"):
-        Store("postgresql://someone@somewhere/lab")
+    apart = Store(f"sqlite:///{tmp_path}/lab.db#{tmp_path}/shared")
+    assert (apart.folder, apart.arrays.folder) == (tmp_path / "shared", tmp_path / "shared" / "arrays")
+    apart.create()
+    assert sorted(place.name for place in tmp_path.iterdir()) == ["lab.db", "lab.db-shm", "lab.db-wal", "shared"]
+    with pytest.raises(ValueError, match=r"at postgresql://me:\*\*\*@somewhere/lab needs a folder.*URL#DIR"):
+        Store("postgresql://me:secret@somewhere/lab")
     for nowhere in ("sqlite://", "sqlite:///:memory:", "sqlite:///file:lab.db?uri=true"):
         with pytest.raises(ValueError, match="needs a file"):
             Store(nowhere)

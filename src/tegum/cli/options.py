@@ -9,8 +9,9 @@ from tegum.cli.errors import BadInput, one_line
 if TYPE_CHECKING:
     from tegum.store import Store
 
+_PLACE = "Where results are kept: a folder, or an SQLAlchemy URL and the folder for arrays that all its users see."
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
-StorePlace = Annotated[str, typer.Option("--store", metavar="DIR|URL", help="Where results are kept: a folder, or an SQLAlchemy URL.")]
+StorePlace = Annotated[str, typer.Option("--store", metavar="DIR|URL#DIR", help=_PLACE)]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Worker processes; 0 is one a processor.")]
 Preset = Annotated[str, typer.Option("--preset", help="A named set of parameters; every experiment has quick and paper.")]
 
@@ -20,12 +21,14 @@ def open_store(place: str) -> "Store":
     from sqlalchemy.exc import SQLAlchemyError
 
     from tegum.store import Store
+    from tegum.store.provenance import without_passwords
 
     try:
         store = Store(place)
         store.exists  # noqa: B018 - asks the database, so that one that cannot be opened is told now
     except (ValueError, OSError, ImportError, SQLAlchemyError) as error:
-        raise BadInput(f"cannot open the store at {place!r}: {one_line(getattr(error, 'orig', None) or error)}") from error
+        why = one_line(getattr(error, "orig", None) or error)
+        raise BadInput(f"cannot open the store at {without_passwords(place)!r}: {why}") from error
     return store
 
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -10,6 +11,7 @@ from typing import Any
 
 _PACKAGES = ("tegum", "torch", "numpy", "numba", "scipy", "pandas", "pydantic", "sqlalchemy", "pebble", "safetensors", "plotly")
 _GIT_SECONDS = 5
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@]*(?=@)|((?<=[?&]password=)|(?<=[?&]passwd=))[^&#\s]+")
 
 
 def provenance() -> dict[str, Any]:
@@ -24,7 +26,7 @@ def provenance() -> dict[str, Any]:
             "usable_cpus": usable_cpus(),
         },
         "git": git_state(Path(__file__).parent),
-        "command": sys.argv,
+        "command": [without_passwords(word) for word in sys.argv],
     }
 
 
@@ -40,12 +42,22 @@ def versions() -> dict[str, str]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """The commit of the checkout that holds `folder`, and whether files differ from it; None outside a checkout or without git."""
+    """The commit of the checkout that `folder` is a part of, and whether files differ from it; None where none keeps track of its files.
+
+    An environment inside another project's checkout is not a part of it.
+    """
+    if not _git(folder, "ls-files", "."):
+        return None
     commit = _git(folder, "rev-parse", "HEAD")
     changed = _git(folder, "status", "--porcelain", "--untracked-files=normal")
     if commit is None or changed is None:
         return None
     return {"commit": commit, "dirty": bool(changed)}
+
+
+def without_passwords(text: str) -> str:
+    """The text with the password of every URL in it as ***."""
+    return _PASSWORD.sub(r"\1***", text)
 
 
 def usable_cpus() -> int:

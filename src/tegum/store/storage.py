@@ -80,19 +80,18 @@ class Store:
     Parameters
     ----------
     place
-        A folder (it gets `store.db` and `arrays/`, when first written), or any SQLAlchemy URL.
-    folder
-        Where array files go when `place` is the URL of a server; every machine that uses the store must see it.
+        A folder (it gets `store.db` and `arrays/`, when first written), or `URL#DIR`: any SQLAlchemy URL, and the folder for array files,
+        which every machine that uses the store must see (for an SQLite file its own folder, where none is named).
     """
 
-    def __init__(self, place: str | Path = "runs", folder: str | Path | None = None) -> None:
+    def __init__(self, place: str | Path = "runs") -> None:
         if "://" in str(place):
-            self.url = sa.make_url(str(place))
-            if self._file is not None:
-                folder = folder or self._file.parent
-            if folder is None:
-                raise ValueError(f"the store at {self.url} needs a folder for its array files")
-            self.folder = Path(folder).absolute()
+            url, _, folder = str(place).partition("#")
+            self.url = sa.make_url(url)
+            beside = self._file.parent if self._file else None
+            if not folder and beside is None:
+                raise ValueError(f"the store at {self.url.render_as_string()} needs a folder for its array files: name it as URL#DIR")
+            self.folder = Path(folder or beside or "").absolute()
         else:
             self.folder = Path(place).absolute()
             if self.folder.exists() and not self.folder.is_dir():
@@ -111,7 +110,7 @@ class Store:
         if self.url.get_backend_name() != "sqlite":
             return None
         if self.url.database in (None, "", ":memory:") or str(self.url.database).startswith("file:"):
-            raise ValueError(f"a store in SQLite needs a file, as in sqlite:///runs/store.db, not {self.url}")
+            raise ValueError(f"a store in SQLite needs a file, as in sqlite:///runs/store.db, not {self.url.render_as_string()}")
         return Path(str(self.url.database)).absolute()
 
     @property
