@@ -139,6 +139,11 @@ def test_rows_are_exported_as_tables(rows, tmp_path):
     assert pd.read_parquet(rows.export(tmp_path / "rows.parquet")).equals(table)
     assert pd.read_csv(rows.export(tmp_path / "rows.csv")).equals(table)
     assert json.loads(rows.export(tmp_path / "rows.json").read_text())[3] == {"density": 0.1, "m": 2, "loss": 0.2}
+    odd = Rows(None, [Row(third=1 / 3, far=math.inf).of(Cell(p=0.1 + 0.2)), Row(word="yes", far=math.nan).of(Cell(p=[1.0, math.inf]))])
+    assert json.loads(odd.export(tmp_path / "odd.json").read_text()) == [
+        {"p": 0.1 + 0.2, "third": 1 / 3, "far": None, "word": None},
+        {"p": [1.0, None], "third": None, "far": None, "word": "yes"},
+    ]
     with pytest.raises(ValueError, match=r"\.parquet, \.csv, \.json or \.safetensors"):
         rows.export(tmp_path / "rows.xlsx")
     arrays = load_file(rows.export(tmp_path / "rows.safetensors"))
