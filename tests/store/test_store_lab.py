@@ -12,7 +12,7 @@ import pytest
 from pebble import ProcessExpired
 from store_laboratory import Careless, Malformed, Moody, Walks
 
-from tegum.store import Claim, Store, evaluate, rows_of, run_experiments
+from tegum.store import Claim, Row, Store, evaluate, rows_of, run_experiments
 from tegum.store.pool import Crashed, _end_of
 from tegum.store.worker import Task, Unsaved, execute
 
@@ -20,10 +20,14 @@ SMALL = Walks.Params(walks=3, steps=(5, 20), milliseconds=0)
 
 
 class Second(Walks):
-    """The walks after a change of their code."""
+    """The walks after a change of their code: they go the other way."""
 
     name = "walks"
     version = 2
+
+    def run(self, cell, params):
+        there = super().run(cell, params)
+        return Row(end=-there.end, extremes=there.extremes, path=-there.path)
 
 
 class Repeats(Walks):
@@ -71,8 +75,14 @@ def test_finished_cells_are_not_run_again(copy):
 @pytest.mark.parametrize(
     ("experiment", "params"), [(Second, SMALL), (Walks, SMALL.model_copy(update={"seed": 1}))], ids=["version", "parameters"]
 )
-def test_another_version_or_other_parameters_reuse_nothing(done, experiment, params):
-    assert len(rows_of(done[0], experiment, params)) == 0
+def test_another_version_or_other_parameters_reuse_nothing_and_touch_nothing(copy, done, experiment, params):
+    assert len(rows_of(copy, experiment, params)) == 0
+    (outcome,) = run_experiments([(experiment, params, "quick")], copy, jobs=2)
+    assert all(row == experiment().run(row.cell, params).of(row.cell) for row in outcome.rows)
+    assert not set(map(repr, outcome.rows)) & set(map(repr, done[1].rows))
+    assert rows_of(copy, experiment, params) == outcome.rows
+    assert rows_of(copy, Walks, SMALL) == done[1].rows
+    assert {(run.version, run.params["seed"], run.done) for run in copy.runs()} == {(1, 0, 6), (experiment.version, params.seed, 6)}
 
 
 def test_progress_counts_up_to_the_total(done):
@@ -82,6 +92,16 @@ def test_progress_counts_up_to_the_total(done):
     assert events[-1].finished
     assert events[-1].rate > 0
     assert events[-1].eta == 0
+
+
+def test_a_run_that_finishes_nothing_for_long_says_which_cell_it_waits_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("tegum.store.lab._QUIET_SECONDS", 0.4)
+    events, params = [], Walks.Params(walks=1, steps=(5,), milliseconds=1500)
+    run_experiments([(Walks, params, "quick")], Store(tmp_path / "runs"), jobs=1, progress=events.append)
+    waits = [event.waiting for event in events if event.waiting]
+    assert {cell for cell, _ in waits} == {"walk=0, steps=5"}
+    assert all(0 < seconds < 60 for _, seconds in waits)
+    assert len(waits) < 20
 
 
 def test_the_store_tells_of_its_runs_and_claims(done):

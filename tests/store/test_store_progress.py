@@ -37,6 +37,10 @@ def test_a_line_says_what_is_done_how_fast_and_how_long_it_will_take():
     assert line(event(4, rate=12.34, eta=0)) == "walks: 4/4 cells, 12.3 cells/s"
 
 
+def test_a_line_names_the_cell_that_keeps_a_run_waiting():
+    assert line(event(3, waiting=("walk=2, steps=10", 185))) == "walks: 3/4 cells, cell (walk=2, steps=10) has run for 3 min 05 s"
+
+
 def test_plain_lines_are_few_and_always_tell_the_end():
     stream = io.StringIO()
     with Display(stream) as show:

@@ -104,7 +104,10 @@ def test_only_what_differs_from_the_preset_is_named():
         ({"seed": str(2**63)}, "should be less than 9223372036854775808"),
         ({"steps": "true"}, "steps = true: should be a number, not a bool"),
         ({"density": ".1,false"}, "density = .1,false: should be a number, not a bool"),
-        (dict.fromkeys(("steps", "rate", "seed"), ",".join(map(str, range(1, 101)))), "1,000,000 settings; at most 10,000"),
+        (
+            dict.fromkeys(("steps", "rate", "seed"), ",".join(map(str, range(1, 101)))),
+            "at 100 steps x 100 rate x 100 seed = 1,000,000 settings; at most 10,000",
+        ),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_it(changes, said):

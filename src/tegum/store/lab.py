@@ -8,7 +8,7 @@ import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tegum.store.cell import Cell, canonical
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.25
 _ATTEMPTS = 2
+_QUIET_SECONDS = 60.0
 _Result = Done | Raised | Unsaved | Crashed | NotStarted
 
 
@@ -168,6 +169,7 @@ class _Lab:
         self._plans = plans
         self._report = report
         self._attempts: dict[str, int] = {}
+        self._spoke = time.monotonic()  # when progress was last told
 
     def run(self, jobs: int) -> list[Outcome]:
         known = provenance()
@@ -192,7 +194,7 @@ class _Lab:
             "provenance": canonical({**known, "seed": plan.params.seed}),
         }
         plan.run = self._store.begin({**line, **told})
-        self._report(plan.progress())
+        self._tell(plan)
         if not plan.left:
             self._judge(plan)
 
@@ -216,6 +218,9 @@ class _Lab:
             for finished in pool.wait(_POLL_SECONDS if pool.busy or not pending else 1.0):
                 plan, key = finished.ticket
                 self._take_in(plan, key, finished.result, pending)
+            if pool.busy and time.monotonic() - self._spoke >= _QUIET_SECONDS:
+                (plan, key), seconds = pool.longest()
+                self._tell(plan, (str(plan.cells[key]), seconds))
 
     def _settled_elsewhere(self, plan: _Plan, key: str) -> bool:
         """True when another run finished this cell, or saw it fail, since this run began."""
@@ -250,9 +255,13 @@ class _Lab:
         self._count(plan)
 
     def _count(self, plan: _Plan) -> None:
-        self._report(plan.progress())
+        self._tell(plan)
         if not plan.left:
             self._judge(plan)
+
+    def _tell(self, plan: _Plan, waiting: tuple[str, float] | None = None) -> None:
+        self._spoke = time.monotonic()
+        self._report(replace(plan.progress(), waiting=waiting))
 
     def _judge(self, plan: _Plan) -> None:
         plan.errors = tuple(plan.failed[key] for key in plan.cells if key in plan.failed)

@@ -56,6 +56,7 @@ class _Slot:
         self.pool = ProcessPool(max_workers=1, initializer=worker.prepare, context=spawn)
         self.pid = 0
         self.ticket: Any = None
+        self.given = 0.0
         self.gone_since: float | None = None
 
     def dispose(self) -> None:
@@ -105,10 +106,15 @@ class Pool:
         """How many tasks are being worked on."""
         return sum(slot.ticket is not None for slot in self._slots)
 
+    def longest(self) -> tuple[Any, float]:
+        """The ticket that has been worked on longest, and for how many seconds; only while there is one."""
+        slot = min((slot for slot in self._slots if slot.ticket is not None), key=lambda slot: slot.given)
+        return slot.ticket, time.monotonic() - slot.given
+
     def submit(self, ticket: Any, task: Task) -> None:
         """Hand a task to an idle worker."""
         slot = next(slot for slot in self._slots if slot.pid and slot.ticket is None)
-        slot.ticket = ticket
+        slot.ticket, slot.given = ticket, time.monotonic()
         try:
             self._schedule(slot, worker.execute, task)
         except RuntimeError:  # its worker died while it was idle

@@ -19,7 +19,8 @@ class Progress:
     """How far one experiment is at one setting.
 
     `done` and `failed` count towards `total`; `from_cache` of the done were in the store at the start. `rate` is cells a second computed
-    in this run, `eta` the seconds left at that rate; both None until a cell was computed.
+    in this run, `eta` the seconds left at that rate; both None until a cell was computed. `waiting` is (cell, seconds) of the one that runs
+    longest, told when nothing was finished for a minute.
     """
 
     experiment: str
@@ -30,6 +31,7 @@ class Progress:
     from_cache: int
     rate: float | None
     eta: float | None
+    waiting: tuple[str, float] | None = None
 
     @property
     def finished(self) -> bool:
@@ -98,7 +100,7 @@ class Display:
         for event in self._latest.values():
             bar = ProgressBar(total=event.total, completed=event.done + event.failed, width=24)
             failed = f"[red]{event.failed}[/red]" if event.failed else ""
-            left = "done" if event.finished else "" if event.eta is None else span(event.eta)
+            left = "done" if event.finished else _waiting(event) or ("" if event.eta is None else span(event.eta))
             table.add_row(Text(self._name(event)), bar, f"{event.done}/{event.total}", failed, _rate(event), left)
         return table
 
@@ -114,6 +116,8 @@ def line(event: Progress, name: str = "") -> str:
         parts.append(f"{_rate(event)} cells/s")
     if event.eta is not None and not event.finished:
         parts.append(f"{span(event.eta)} left")
+    if event.waiting:
+        parts.append(_waiting(event))
     return ", ".join(parts)
 
 
@@ -125,6 +129,10 @@ def span(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def _waiting(event: Progress) -> str:
+    return f"cell ({event.waiting[0]}) has run for {span(event.waiting[1])}" if event.waiting else ""
 
 
 def _rate(event: Progress) -> str:

@@ -37,7 +37,8 @@ def params_grid(experiment: Experiment | type[Experiment], preset: str, changes:
             raise ValueError(f"{experiment.name} has no parameter {name!r}; {did_you_mean(name, list(fields))}")
         choices[name] = _choices(name, text, several=_takes_several(fields[name].annotation))
     if (count := math.prod(map(len, choices.values()))) > _MOST_SETTINGS:
-        raise ValueError(f"{experiment.name} is asked for at {count:,} settings; at most {_MOST_SETTINGS:,} are run at once")
+        product = " x ".join(f"{len(values)} {name}" for name, values in choices.items())
+        raise ValueError(f"{experiment.name} is asked for at {product} = {count:,} settings; at most {_MOST_SETTINGS:,} are run at once")
     grid: dict[str, BaseModel] = {}
     for values in itertools.product(*choices.values()):
         merged = {**{name: getattr(base, name) for name in fields}, **dict(zip(choices, values, strict=True))}
