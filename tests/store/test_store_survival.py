@@ -38,14 +38,14 @@ def test_twenty_kills_in_the_midst_of_work_leave_the_rows_of_an_unbroken_run(tmp
 
     while sum(kills.values()) < 20 or min(kills.values()) < 5:
         runner = start_runner(tmp_path / "runs", "Diary", options(seed), jobs=JOBS)
-        for turn in range(5):
+        for turn in range(4):
             before = rows_in(database)
             wait_until(lambda before=before, runner=runner: rows_in(database) > before or runner.poll() is not None)
             time.sleep(chance.uniform(0, 0.1))
             workers = workers_of(runner.pid)
-            if turn == 4 and runner.poll() is None:
+            if turn == 3 and runner.poll() is None:
                 kill("runner", runner.pid)
-            elif turn < 4 and workers:
+            elif turn < 3 and workers:
                 kill("worker", chance.choice(workers))
         wait_until(lambda workers=workers: not any(map(runs, workers)))
         if runner.wait() != -signal.SIGKILL:
