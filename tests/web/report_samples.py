@@ -1,4 +1,5 @@
-"""Experiments for the report's tests: one with every figure and every kind of claim, one that is hostile and half broken, one never run."""
+"""Experiments for the report's tests: one with every figure and every kind of claim, one that is hostile and half broken, one whose rows
+few formats take, one that can be broken, one never run."""
 
 import numpy as np
 
@@ -110,6 +111,46 @@ class Hostile(Experiment):
 
     def figures(self, rows):
         yield figures.lines(rows, "place", "loss", x_title=HOSTILE, caption=f"Caption </script>{HOSTILE}")
+
+
+class Odd(Experiment):
+    """Its rows are of mixed kinds."""
+
+    id, name, title = "T4", "odd", "Rows that few formats take"
+    presets = {"quick": Experiment.Params()}
+
+    def cells(self, params):
+        return [Cell(place=0), Cell(place=1)]
+
+    def run(self, cell, params):
+        return Row(mixed="a" if cell.place else 1)
+
+    def claims(self, rows):
+        yield Claim("a half stays a half \udc80", float("nan"), expected=(0.5, None))
+
+
+class Fragile(Experiment):
+    """It can be broken, or biased."""
+
+    id, name, title = "T5", "fragile", "What can break"
+
+    class Params(Experiment.Params):
+        broken: bool = False
+        biased: bool = False
+        word: str = "as it is"
+
+    presets = {"quick": Params(), "paper": Params(seed=1)}
+
+    def cells(self, params):
+        return [Cell(place=0)]
+
+    def run(self, cell, params):
+        if params.broken:
+            raise RuntimeError("broken")
+        return Row(loss=0.5)
+
+    def claims(self, rows):
+        yield Claim("nothing is biased", not rows.params.biased, expected=True)
 
 
 class Unrun(Packed):

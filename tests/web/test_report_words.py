@@ -56,7 +56,7 @@ def test_a_yes_or_no_claim_and_a_missing_estimate_have_no_gauge():
 
 
 def test_a_report_of_nothing_says_what_to_do():
-    html = page(Report(waiting=(("A1", "five", "Five features"),)))
+    html = page(Report(waiting=(("A1", "Five features", "tegum run five"),)))
     assert "Nothing has been run yet." in html
     assert "tegum reproduce" in html
     assert "plotly" not in html.partition("<style>")[0]

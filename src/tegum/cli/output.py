@@ -1,16 +1,16 @@
 """What commands write to stdout: aligned columns or strict JSON. Imports nothing that costs time."""
 
-import json
-import math
 import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from tegum.store.strict_json import strict_json
+
 
 def emit_json(value: Any) -> None:
     """Write `value` to stdout as strict JSON; NaN and infinity, which JSON lacks, become null."""
-    sys.stdout.write(json.dumps(_strict(value), indent=1, default=str, allow_nan=False) + "\n")
+    sys.stdout.write(strict_json(value) + "\n")
 
 
 def columns(rows: Sequence[Sequence[object]], indent: str = "  ") -> str:
@@ -26,13 +26,3 @@ def columns(rows: Sequence[Sequence[object]], indent: str = "  ") -> str:
 
 def _cut(line: str, limit: int | None) -> str:
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(name): _strict(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -1,7 +1,11 @@
-"""Writing the report's folder: index.html, plotly.min.js once, and the rows under data/."""
+"""Writing the report's folder: index.html, plotly.min.js once, claims.json, and the rows under data/.
+
+It is written whole beside the old one and then takes its place, so a report that cannot be written leaves the last one as it was.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tegum.report._collect import collect
 from tegum.report._page import page
@@ -13,21 +17,27 @@ def build(store: Store, out: str | Path, experiments: Iterable[type[Experiment]]
     """Write the report of `store` to the folder `out` and return the path of its index.html, which opens from disk.
 
     `experiments` are classes, in the order to be shown; by default every one that is discovered. Those without a run are listed as such.
+    Raises OSError when `out` cannot be written; what stood there then still does.
     """
     from tegum.parts import discover
 
     chosen = discover("experiments") if experiments is None else {experiment.name: experiment for experiment in experiments}
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    return write(collect(store, chosen, folder), folder)
+    with TemporaryDirectory(prefix=".unfinished-", dir=folder) as name:
+        scratch = Path(name)
+        _write(collect(store, chosen, scratch), scratch)
+        files = (file.relative_to(scratch) for file in scratch.rglob("*") if file.is_file())
+        for file in sorted(files, key=lambda file: file == Path("index.html")):  # the page last: what it links to is there by then
+            (folder / file).parent.mkdir(exist_ok=True)
+            (scratch / file).replace(folder / file)
+    return folder / "index.html"
 
 
-def write(report: Report, folder: Path) -> Path:
+def _write(report: Report, folder: Path) -> None:
     """Write `report` as a page into `folder`, with plotly's own script beside it when it has figures."""
-    index = folder / "index.html"
     if any(section.figures for section in report.sections):
         from plotly.offline import get_plotlyjs
 
         (folder / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
-    index.write_text(page(report), encoding="utf-8")
-    return index
+    (folder / "index.html").write_text(page(report), encoding="utf-8", errors="backslashreplace")

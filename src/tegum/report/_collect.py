@@ -1,40 +1,83 @@
-"""From a store to what a report shows: the latest run of each experiment at its present version.
+"""From a store to what a report shows: one run of each experiment at its present version, that of a preset where there is one.
 
 Rows are written out to be downloaded. Claims and figures are made anew from saved rows, so a reworded claim or a better figure shows
 without a run. What raises on the way is told in its section, and the rest of the report goes on.
 """
 
 import inspect
-import json
-import shlex
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tegum.report._parts import ClaimRow, Download, Drawing, Failed, Report, Section
-from tegum.report._words import seconds, setting
-from tegum.store import Claim, Experiment, Rows, RunRecord, Store, evaluate, rows_of
+from tegum.report._commands import first_run, repeat, run_all
+from tegum.report._files import write_claims, write_rows
+from tegum.report._parts import ClaimRow, Download, Drawing, Failed, Other, Report, Section
+from tegum.report._words import seconds
+from tegum.store import Claim, ClaimRecord, Experiment, RunRecord, Store, evaluate, rows_of
+from tegum.store.settings import changed_params, setting_words
 
 
 def collect(store: Store, experiments: dict[str, type[Experiment]], out: Path) -> Report:
-    """The report of `store` on `experiments` (by name, in the order to be shown); rows go to `out`/data."""
-    runs = store.runs()
-    latest = {name: _latest(runs, name, found) for name, found in experiments.items()}
-    sections = tuple(_section(store, experiments[name](), run, runs, out) for name, run in latest.items() if run is not None)
-    waiting = tuple((e.id, name, e.title) for name, e in experiments.items() if latest[name] is None)
-    failed = sum(len(section.failures) for section in sections)
-    facts = {"written": time.strftime("%Y-%m-%d %H:%M %Z"), "experiments": f"{len(sections)} of {len(experiments)} run"}
-    facts |= {"failures": str(failed)} if failed else {}
-    return Report(sections, waiting, facts, _write_claims(sections, out))
+    """The report of `store` on `experiments` (by name, in the order to be shown); files to download go to `out`."""
+    runs, records = store.runs(), store.claims()
+    shown = {name: _shown(runs, found) for name, found in experiments.items()}
+    sections = tuple(
+        _section(store, experiments[name](), run, _others(runs, records, experiments[name], run), out)
+        for name, run in shown.items()
+        if run is not None
+    )
+    waiting = tuple((e.id, e.title, first_run(store, name)) for name, e in experiments.items() if shown[name] is None)
+    facts = {
+        "written": time.strftime("%Y-%m-%d %H:%M %Z"),
+        "experiments": f"{len(sections)} of {len(experiments)} run",
+        "failures": _count_failures(sections),
+    }
+    return Report(sections, waiting, {label: words for label, words in facts.items() if words}, write_claims(sections, out), run_all(store))
 
 
-def _latest(runs: list[RunRecord], name: str, experiment: type[Experiment]) -> RunRecord | None:
-    """The latest run that has rows; one without rows only where there is no other."""
-    found = [run for run in runs if run.experiment == name and run.version == experiment.version]
-    return next((run for run in found if run.done), found[0] if found else None)
+def _shown(runs: list[RunRecord], experiment: type[Experiment]) -> RunRecord | None:
+    """The run that stands for the experiment: at a preset as it is before any that was changed, with rows before without, then the latest."""
+    found = [run for run in runs if run.experiment == experiment.name and run.version == experiment.version]
+    return min(found, key=lambda run: (not _is_preset(experiment, run), not run.done), default=None)
 
 
-def _section(store: Store, experiment: Experiment, run: RunRecord, runs: list[RunRecord], out: Path) -> Section:
+def _is_preset(experiment: type[Experiment], run: RunRecord) -> bool:
+    return any(not changed_params(experiment, preset, run.params) for preset in experiment.presets)
+
+
+def _others(runs: list[RunRecord], records: list[ClaimRecord], experiment: type[Experiment], shown: RunRecord | None) -> tuple[Other, ...]:
+    """The experiment's other settings in the store, and what became of each."""
+    return tuple(
+        _other(run, [record.claim for record in records if record.setting == run.setting], experiment)
+        for run in runs
+        if run.experiment == experiment.name and run is not shown
+    )
+
+
+def _other(run: RunRecord, claims: list[Claim], experiment: type[Experiment]) -> Other:
+    verdicts = Counter(claim.verdict for claim in claims)
+    differ = sum(not claim.as_recorded for claim in claims)
+    told = [
+        f"{run.done} of {run.total} cells",
+        f"{run.failed} failed" if run.failed else "",
+        "" if run.state == "finished" else run.state,
+        f"claims failed: {run.claims_failure.message}" if run.claims_failure else "",
+        *(f"{count} {verdict}" for verdict, count in verdicts.items()),
+        f"{differ} not as on record" if differ else "",
+    ]
+    old = "" if run.version == experiment.version else f" at version {run.version}"
+    failures = 0 if old else run.failed + (run.claims_failure is not None)
+    return Other(setting_words(experiment, run.preset, run.params) + old, ", ".join(filter(None, told)), failures, bool(differ and not old))
+
+
+def _count_failures(sections: tuple[Section, ...]) -> str:
+    here = sum(len(section.failures) for section in sections)
+    elsewhere = sum(other.failures for section in sections for other in section.others)
+    return f"{here + elsewhere}" + (f", {elsewhere} at other settings" if elsewhere else "") if here + elsewhere else ""
+
+
+def _section(store: Store, experiment: Experiment, run: RunRecord, others: tuple[Other, ...], out: Path) -> Section:
     name, failures = experiment.name, [_failed(failure) for _, failure in store.failures(run.setting).values()]
     claims: tuple[Claim, ...] = ()
     figures: tuple[Drawing, ...] = ()
@@ -44,7 +87,8 @@ def _section(store: Store, experiment: Experiment, run: RunRecord, runs: list[Ru
     except Exception as error:  # noqa: BLE001 - a part's own code ran: whatever it raised is told in its section
         failures.append(Failed("rows", "raised", _told(error)))
     else:
-        downloads = _write_rows(rows, name, out)
+        downloads, unwritten = write_rows(rows, name, out)
+        failures += unwritten
         try:
             claims = evaluate(experiment, rows) if rows.complete else ()
         except Exception as error:  # noqa: BLE001
@@ -61,7 +105,7 @@ def _section(store: Store, experiment: Experiment, run: RunRecord, runs: list[Ru
         introduction=inspect.cleandoc((module and module.__doc__) or type(experiment).__doc__ or ""),
         source=experiment.source,
         preset=run.preset,
-        command=_command(experiment, run),
+        command=repeat(store, experiment, run),
         state=run.state,
         done=run.done,
         total=run.total,
@@ -71,7 +115,7 @@ def _section(store: Store, experiment: Experiment, run: RunRecord, runs: list[Ru
         figures=figures,
         failures=tuple(failures),
         downloads=downloads,
-        others=tuple(_other(o) for o in runs if o.experiment == name and o.setting != run.setting),
+        others=others,
     )
 
 
@@ -93,27 +137,9 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _command(experiment: Experiment, run: RunRecord) -> str:
-    """The command that repeats the run: its preset, and whatever was set beside it."""
-    preset = run.preset if run.preset in experiment.presets else next(iter(experiment.presets), "")
-    given = experiment.presets[preset].model_dump(mode="json") if preset else {}
-    words = ["tegum", "run", experiment.name, *(("--preset", preset) if preset else ())]
-    for name, value in _ordered(experiment, run.params).items():
-        if given.get(name) != value:
-            words += ["--set", f"{name}={_typed(value)}"]
-    return shlex.join(words)
-
-
 def _ordered(experiment: Experiment, params: dict[str, Any]) -> dict[str, Any]:
     """Parameters in the order in which the experiment declares them."""
     return {name: params[name] for name in [*type(experiment).Params.model_fields, *params] if name in params}
-
-
-def _typed(value: Any) -> str:
-    """A parameter as `--set` reads it: words as they are, a list of numbers by commas, the rest as JSON."""
-    if isinstance(value, list) and value and all(isinstance(v, (int, float)) for v in value):
-        return ",".join(map(json.dumps, value))
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _facts(run: RunRecord) -> dict[str, str]:
@@ -134,29 +160,3 @@ def _facts(run: RunRecord) -> dict[str, str]:
 
 def _cpus(machine: dict[str, Any]) -> str:
     return f"{machine['usable_cpus']} processors" if machine.get("usable_cpus") else ""
-
-
-def _other(run: RunRecord) -> str:
-    settings = "; ".join(f"{key} = {setting(value)}" for key, value in run.params.items())
-    return f"{run.preset or 'own settings'}, version {run.version}, {run.done} of {run.total} cells: {settings}"
-
-
-def _write_rows(rows: Rows, name: str, out: Path) -> tuple[Download, ...]:
-    if not len(rows):
-        return ()
-    paths = [rows.export(out / "data" / f"{name}.{kind}") for kind in ("csv", "parquet", "json")]
-    told = [Download(f"rows as {p.suffix[1:]}", f"data/{p.name}", p.stat().st_size) for p in paths]
-    if rows.arrays():
-        path = rows.export(out / "data" / f"{name}.safetensors")
-        told.append(Download("arrays as safetensors", f"data/{path.name}", path.stat().st_size))
-    return tuple(told)
-
-
-def _write_claims(sections: tuple[Section, ...], out: Path) -> tuple[Download, ...]:
-    told = [{"experiment": s.name, "id": s.id, **vars(claim)} for s in sections for claim in s.claims]
-    if not told:
-        return ()
-    path = out / "data" / "claims.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told, indent=1, default=str), encoding="utf-8")
-    return (Download("claims as json", "data/claims.json", path.stat().st_size),)

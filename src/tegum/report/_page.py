@@ -13,7 +13,7 @@ from html import escape
 from importlib.resources import files
 
 from tegum.report._claims import claims_table, tally
-from tegum.report._parts import Download, Drawing, Failed, Report, Section
+from tegum.report._parts import Download, Drawing, Failed, Other, Report, Section
 from tegum.report._words import inline, prose, setting, size
 
 _MARK = (
@@ -87,7 +87,7 @@ def _index(report: Report) -> str:
         empty = "No claim has been judged yet." if report.sections else "Nothing has been run yet."
         return (
             f'<section id="claims" class="empty"><h2>All claims</h2><p>{empty} Run every experiment at its quick preset with</p>'
-            f"{_command('tegum reproduce')}</section>\n"
+            f"{_command(report.command)}</section>\n"
         )
     search = (
         '<label class="search"><span class="hidden">Search claims</span>'
@@ -150,13 +150,21 @@ def _failures(failures: tuple[Failed, ...]) -> str:
 def _facts(section: Section) -> str:
     settings = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(setting(v))}</dd></div>" for k, v in section.parameters.items())
     told = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in section.facts.items())
-    others = "".join(f"<li>{escape(other)}</li>" for other in section.others)
-    also = f'<details><summary>Other settings in the store ({len(section.others)})</summary><ul class="others">{others}</ul></details>'
+    others = "".join(map(_other, section.others))
+    amiss = " open" if any(other.failures or other.differs for other in section.others) else ""
+    also = (
+        f'<details{amiss}><summary>Other settings in the store ({len(section.others)})</summary><ul class="others">{others}</ul></details>'
+    )
     return (
         (f'<h4>Parameters</h4><dl class="settings">{settings}</dl>' if settings else "")
         + (f'<h4>Run</h4><dl class="told">{told}</dl>' if told else "")
         + (also if others else "")
     )
+
+
+def _other(other: Other) -> str:
+    amiss = ' class="amiss"' if other.failures or other.differs else ""
+    return f"<li{amiss}><code>{escape(other.setting)}</code> {escape(other.told)}</li>"
 
 
 def _command(command: str) -> str:
@@ -179,7 +187,7 @@ def _waiting(report: Report) -> str:
     if not report.waiting:
         return ""
     rows = "".join(
-        f'<li><span class="nid">{escape(identifier)}</span><span>{escape(title)}</span><code>tegum run {escape(name)}</code></li>'
-        for identifier, name, title in report.waiting
+        f'<li><span class="nid">{escape(identifier)}</span><span>{escape(title)}</span><code>{escape(command)}</code></li>'
+        for identifier, title, command in report.waiting
     )
     return f'<section class="waiting" id="waiting"><h2>Not run yet</h2><ul>{rows}</ul></section>\n'

@@ -62,6 +62,16 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class Other:
+    """Another setting of a section's experiment: what is changed in it, what became of it, and what of that is amiss."""
+
+    setting: str
+    told: str
+    failures: int = 0
+    differs: bool = False  # a verdict is not the one on record
+
+
+@dataclass(frozen=True)
 class Section:
     """One experiment at one setting."""
 
@@ -81,19 +91,20 @@ class Section:
     figures: tuple[Drawing, ...] = ()
     failures: tuple[Failed, ...] = ()
     downloads: tuple[Download, ...] = ()
-    others: tuple[str, ...] = ()  # other settings of this experiment in the store
+    others: tuple[Other, ...] = ()
 
     @property
     def anchor(self) -> str:
-        """The section's address within the page: its name, made of letters, digits, - and _ alone."""
-        return "".join(c if c.isalnum() or c in "-_" else "-" for c in self.name)
+        """The section's address within the page, like no other there: its name, made of letters, digits, - and _ alone."""
+        return "run-" + "".join(c if c.isalnum() or c in "-_" else "-" for c in self.name)
 
 
 @dataclass(frozen=True)
 class Report:
-    """The whole page; `waiting` names the experiments that have no run yet, as (id, name, title)."""
+    """The whole page; `waiting` names the experiments that have no run yet, as (id, title, command)."""
 
     sections: tuple[Section, ...] = ()
     waiting: tuple[tuple[str, str, str], ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     downloads: tuple[Download, ...] = ()
+    command: str = "tegum reproduce"  # runs every experiment
