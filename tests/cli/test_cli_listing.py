@@ -1,9 +1,14 @@
 """`tegum list`, `info`, `report` and `doctor`."""
 
+import html
 import json
 import os
+import re
+import resource
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +36,7 @@ def test_info_shows_an_experiment_with_its_parameters_at_every_preset(tegum_here
     text = tegum_here("info", "coin_flips").out
     assert "found through its entry point" in text
     assert "list of number >= 0, <= 1" in text
-    assert "no claims on record in this store yet" in text
+    assert "no claims in this store yet" in text
 
 
 def test_info_shows_a_distribution_with_its_fields(tegum_here):
@@ -70,6 +75,29 @@ def test_report_is_written_where_it_says(tegum, tegum_here, tmp_path):
     assert answer.out.strip() == str(tmp_path / "here" / "report" / "index.html")
     assert (tmp_path / "here" / "report" / "index.html").stat().st_size > 1000
     assert tegum_here("report", "--store", "here", "--out", "there", "--json").json["report"].endswith("there/index.html")
+    for out, why in (("here/store.db", "File exists"), ("/proc/nowhere", "No such file or directory")):
+        answer = tegum_here("report", "--store", "here", "--out", out)
+        assert (answer.code, answer.err) == (2, f"tegum: cannot write the report to {out}: {why}\n")
+
+
+def test_the_command_that_a_report_prints_finds_every_cell_in_the_store(tegum, tegum_here, tmp_path):
+    assert tegum("run", "T1", "--set", "heads=.3", "--set", "claimed=.3", "--store", "here").code == 0
+    page = Path(tegum_here("report", "--store", "here").out.strip()).read_text()
+    (command,) = re.findall(r'<div class="command"><code>(.*?)</code>', page)
+    again = tegum_here(*shlex.split(html.unescape(command))[1:])
+    assert again.code == 0
+    assert "1/1 cells, 1 from the store" in again.err
+
+
+def test_a_report_on_a_full_disk_is_one_line(tegum, tegum_here, tmp_path):
+    assert tegum("run", "T1").code == 0
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        answer = tegum_here("report")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (answer.code, answer.err) == (1, f"tegum: cannot write the report to {tmp_path / 'runs' / 'report'}: File too large\n")
 
 
 def test_version(tegum_here):

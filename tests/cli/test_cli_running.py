@@ -1,6 +1,7 @@
 """`tegum run`, `reproduce` and `status`: what they write, keep and answer with."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def test_a_run_judges_its_claims_and_a_second_run_finds_its_cells_in_the_store(t
         ("coin_flips", 2, 2, 0, "finished")
     ]
     assert "2/2" in tegum_here("status").out
-    assert "claims on record" in tegum_here("info", "coin_flips").out
+    assert "claims that this store holds\n  quick\n    holds" in tegum_here("info", "coin_flips").out
     assert [claim["verdict"] for claim in tegum_here("info", "coin_flips", "--json").json["claims"]] == ["holds", "refuted"]
 
 
@@ -55,14 +56,36 @@ def test_a_verdict_that_differs_from_the_record_is_exit_1(tegum, tegum_here):
     assert "(on record: holds)" in status.out
 
 
-def test_a_cell_that_fails_is_exit_1_with_its_cell_and_reason(tegum, tegum_here):
+def test_a_cell_that_fails_is_exit_1_with_its_cell_and_reason(tegum, tegum_here, monkeypatch):
     assert tegum_here("reproduce", "coin_flips").code == 0
     answer = tegum("run", "coin_flips", "--set", "broken_at=.25", "--json")
     assert answer.code == 1
     assert [(error["cell"], error["kind"]) for error in answer.json[0]["errors"]] == [({"heads": 0.25}, "raised")]
     assert "the coin is broken" in answer.json[0]["errors"][0]["message"]
     assert answer.json[0]["claims"] == []
-    assert tegum_here("status").code == 1
+    status = tegum_here("status")
+    assert status.code == 1
+    assert re.search(r"^coin_flips  quick broken_at=0.25  1 +finished +1/2 +1 ", status.out, re.MULTILINE)
+    assert re.search(r"^coin_flips  quick +1 +finished +2/2 +0 ", status.out, re.MULTILINE)
+    assert status.out.endswith("2 claims: 1 holds, 1 refuted; all as on record; 1 failure\n")
+
+    monkeypatch.setattr(parts.find("experiments", "coin_flips"), "version", 2)
+    status = tegum_here("status")
+    assert status.code == 0  # what failed is not of the present version
+    assert "1, superseded" in status.out
+    assert status.out.endswith("no claims judged\n")
+
+
+def test_claims_that_raise_are_exit_1_then_and_in_the_status(tegum_here, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(parts.find("experiments", "coin_flips"), "claims", lambda self, rows: [1 // 0])
+        assert tegum_here("run", "coin_flips").code == 1
+    status = tegum_here("status")
+    assert status.code == 1
+    assert "coin_flips (quick): claims failed: ZeroDivisionError" in status.out
+    assert status.out.endswith("no claims judged; 1 failure\n")
+    assert tegum_here("status", "--json").json[0]["claims_failure"].startswith("ZeroDivisionError")
+    assert tegum_here("run", "coin_flips").code == tegum_here("status").code == 0
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")

@@ -31,23 +31,23 @@ def list_parts(room: Annotated[str, typer.Argument(help="One room only, such as 
 def info(
     name: Annotated[str, typer.Argument(help="A part's name, or an experiment's id.")], store: StorePlace = "runs", *, as_json: Json = False
 ) -> None:
-    """Show one part: what it is, where it comes from, its parameters, and an experiment's claims on record."""
+    """Show one part: what it is, where it comes from, its parameters, and an experiment's claims in the store."""
     room = _room_of(name)
     with refusing():
         part = parts.find(room, name)
-    claims: list[Claim] = []
+    claims: dict[str, list[Claim]] = {}
     if room == "experiments":
-        told, claims = _experiment(part()), _claims_on_record(part.name, store)
+        told, claims = _experiment(part()), _stored_claims(part, store)
     else:
         told = {"room": room, "name": part.__name__, "module": part.__module__, "text": _text(part), "parameters": _arguments(part)}
     if as_json:
-        emit_json(told | {"claims": [told_claim(claim) for claim in claims]})
+        emit_json(told | {"claims": [{"setting": setting} | told_claim(claim) for setting, of in claims.items() for claim in of]})
         return
     _show(told)
     if room == "experiments":
-        typer.echo("\nclaims on record" if claims else "\nno claims on record in this store yet")
-        for claim in claims:
-            typer.echo(f"  {verdict_line(claim)}")
+        typer.echo("\nclaims that this store holds" if claims else "\nno claims in this store yet")
+        for setting, of in claims.items():
+            typer.echo("\n".join([f"  {setting}", *(f"    {verdict_line(claim)}" for claim in of)]))
 
 
 def _room_of(name: str) -> str:
@@ -85,12 +85,15 @@ def _experiment(experiment: Any) -> dict[str, Any]:
     }
 
 
-def _claims_on_record(name: str, place: str) -> "list[Claim]":
-    latest: dict[str, Claim] = {}  # by statement; the store answers with the latest first
+def _stored_claims(experiment: Any, place: str) -> "dict[str, list[Claim]]":
+    """The claims judged at the experiment's present version, by setting, the latest first."""
+    from tegum.store.settings import setting_words
+
+    found: dict[str, list[Claim]] = {}
     for record in open_store(place).claims():
-        if record.experiment == name:
-            latest.setdefault(record.claim.statement, record.claim)
-    return list(latest.values())
+        if (record.experiment, record.version) == (experiment.name, experiment.version):
+            found.setdefault(setting_words(experiment, record.preset, record.params), []).append(record.claim)
+    return found
 
 
 def _text(part: Any) -> str:

@@ -33,7 +33,7 @@ def summary(claims: "Sequence[Claim]", failures: int) -> str:
         counts = [f"{count} {verdict}" for verdict in _COLOURS if (count := sum(claim.verdict == verdict for claim in claims))]
         differ = sum(not claim.as_recorded for claim in claims)
         told = [f"{len(claims)} claims: {', '.join(counts)}", f"{differ} not as on record" if differ else "all as on record"]
-    return "; ".join([*told, *([f"{failures} failures"] if failures else [])])
+    return "; ".join([*told, *([f"{failures} failure{'s' * (failures > 1)}"] if failures else [])])
 
 
 def _expected(claim: "Claim") -> str:

@@ -100,6 +100,7 @@ def _pairs(changes: Sequence[str]) -> dict[str, str]:
 
 def _run(requests: list[Request], jobs: int, place: str, *, as_json: bool) -> int:
     from tegum.store import Display, NoPermission, Unreadable, run_experiments
+    from tegum.store.provenance import without_passwords
 
     store = _writable_store(place)
     latest: dict[str, Progress] = {}
@@ -113,7 +114,7 @@ def _run(requests: list[Request], jobs: int, place: str, *, as_json: bool) -> in
             outcomes = run_experiments(requests, store, jobs=jobs or None, progress=follow)
     except KeyboardInterrupt:
         done, total = (sum(getattr(event, field) for event in latest.values()) for field in ("done", "total"))
-        kept = f"; {done} of {total} cells are kept in {place!r}, and the same command does the rest" if total else ""
+        kept = f"; {done} of {total} cells are kept in {without_passwords(place)!r}, and the same command does the rest" if total else ""
         raise Interrupted(f"interrupted{kept}") from None
     except (NoPermission, Unreadable) as error:
         raise BadInput(one_line(error)) from error
@@ -129,11 +130,13 @@ def _run(requests: list[Request], jobs: int, place: str, *, as_json: bool) -> in
 
 
 def _writable_store(place: str) -> "Store":
+    from tegum.store.provenance import without_passwords
+
     store = open_store(place)
     try:
         store.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"cannot write to the store at {place!r}: {error.strerror}") from error
+        raise BadInput(f"cannot write to the store at {without_passwords(place)!r}: {error.strerror}") from error
     return store
 
 
