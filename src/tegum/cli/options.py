@@ -34,7 +34,9 @@ def open_store(place: str) -> "Store":
 
 def existing_store(place: str) -> "Store":
     """The store at `place`, to be read. Raises BadInput when nothing was ever written there."""
+    from tegum.store.provenance import without_passwords
+
     store = open_store(place)
     if not store.exists:
-        raise BadInput(f"there is no store at {place!r} yet: `tegum run NAME` or `tegum reproduce` makes one")
+        raise BadInput(f"there is no store at {without_passwords(place)!r} yet: `tegum run NAME` or `tegum reproduce` makes one")
     return store
