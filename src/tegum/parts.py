@@ -68,6 +68,10 @@ class Part:
         """True when the part's file imports."""
         return not self.reason
 
+    def answers_to(self, name: str) -> bool:
+        """True when this is the part's name, or the id of an experiment, in whatever case."""
+        return name == self.name or name.lower() == self.id.lower() != ""
+
 
 @cache
 def discover(room: str) -> dict[str, Any]:
@@ -82,7 +86,7 @@ def find(room: str, name: str) -> Any:
     listed = [part for part in _surveyed() if part.room == room] if room in _ONE_BY_ONE else [part for part, _ in _walk(room)]
     _refuse_duplicates(listed)
     for part in sorted(listed, key=lambda part: not part.available):
-        if name == part.name or name.lower() == part.id.lower() != "":
+        if part.answers_to(name):
             return _load(part)
     known = [known for part in listed for known in (part.name, part.id)]
     raise UnknownPart(f"no {_singular(room)} named {name!r}; {did_you_mean(name, known)}")
@@ -160,12 +164,14 @@ def survey() -> list[Part]:
 def _surveyed() -> list[Part]:
     key, file = _fingerprint(), _cache_file()
     try:
-        saved = json.loads(file.read_text())
+        saved = json.loads(file.read_text()) if file else {}
         if saved["key"] == key and all(_stamp(Path(name)) == stamp for name, stamp in saved["files"].items()):
             return [Part(**p) for p in saved["parts"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     listed = [part for room in ROOMS for part, _ in sorted(_walk(room), key=lambda found: (_id_order(found[0].id), found[0].name))]
+    if file is None:
+        return listed
     files = {name: _stamp(Path(name)) for name in _files_elsewhere(listed)}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -318,7 +324,14 @@ def _stamp(file: Path) -> list[int] | None:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _cache_file() -> Path:
-    home = Path(os.environ.get("TEGUM_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def _cache_file() -> Path | None:
+    """None where nobody says where it may be kept: a home that is not known, or not told in full, would be the working directory."""
+    given, shared = os.environ.get("TEGUM_CACHE_DIR", ""), os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        home = Path(given or (shared if Path(shared).is_absolute() else Path.home() / ".cache"))
+    except RuntimeError:
+        return None
+    if not given and not home.is_absolute():
+        return None
     where = hashlib.sha256(f"{Path(__file__).parent}{sys.prefix}".encode()).hexdigest()[:16]
     return home / "tegum" / f"parts-{where}.json"

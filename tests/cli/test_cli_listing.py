@@ -100,6 +100,21 @@ def test_a_report_on_a_full_disk_is_one_line(tegum, tegum_here, tmp_path):
     assert (answer.code, answer.err) == (1, f"tegum: cannot write the report to {tmp_path / 'runs' / 'report'}: File too large\n")
 
 
+@pytest.mark.parametrize("home", ["", None], ids=["empty", "unknown"])
+def test_without_a_home_the_listing_is_kept_nowhere(tegum_here, tmp_path, monkeypatch, home):
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("TEGUM_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    if home is None:
+        monkeypatch.setattr(Path, "home", unknown)
+    else:
+        monkeypatch.setenv("HOME", home)
+    assert "coin_flips" in tegum_here("list", "experiments").out
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_version(tegum_here):
     assert tegum_here("--version").out == "tegum 0.1.0\n"
 

@@ -54,7 +54,7 @@ def _room_of(name: str) -> str:
     with refusing():
         listed = parts.survey()
     for part in listed:
-        if name == part.name or name.lower() == part.id.lower() != "":
+        if part.answers_to(name):
             return part.room
     known = [known for part in listed for known in (part.name, part.id)]
     raise BadInput(f"no part named {name!r}; {parts.did_you_mean(name, known)}")
