@@ -68,9 +68,9 @@ def test_the_preset_stands_for_the_experiment_and_every_other_setting_is_told(la
         Packed.presets["quick"],
         Fragile.presets["quick"],
     ]
-    assert "<code>quick steps=7</code> 5 of 5 cells, 4 holds, 1 refuted, 1 undecided, 1 not as on record</li>" in page
-    assert '<li class="amiss"><code>quick broken=true</code> 0 of 1 cells, 1 failed</li>' in page
-    assert " or so&quot;</code> 1 of 1 cells, 1 refuted, 1 not as on record</li>" in page
+    assert "<code>quick steps=7</code>: 5 of 5 cells, 4 holds, 1 refuted, 1 undecided, 1 not as on record</li>" in page
+    assert '<li class="amiss"><code>quick broken=true</code>: 0 of 1 cells, 1 failed</li>' in page
+    assert " or so&quot;</code>: 1 of 1 cells, 1 refuted, 1 not as on record</li>" in page
     assert "<span>failures 1, 1 at other settings</span>" in page
     assert page.count("<details open>") == 2
 

@@ -36,7 +36,7 @@ def status(*, store: StorePlace = "runs", as_json: Json = False) -> int:
     if as_json:
         emit_json([_told(run, claims[run.setting], superseded=run not in valid) for run in runs])
     else:
-        heading = ("experiment", "setting", "version", "state", "cells", "failed", "compute", "claims")
+        heading = ("experiment", "version", "state", "cells", "failed", "compute", "claims", "setting")
         lines = [_line(run, settings[run.setting], claims[run.setting], superseded=run not in valid) for run in runs]
         typer.echo(columns([heading, *lines], indent=""))
         for run, claim in differing:
@@ -117,4 +117,4 @@ def _line(run: "RunRecord", setting: str, claims: "list[Claim]", *, superseded: 
     verdicts = "failed" if run.claims_failure else verdicts
     version = f"{run.version}, superseded" if superseded else str(run.version)
     cells = f"{run.done}/{run.total}"
-    return (run.experiment, setting, version, run.state, cells, str(run.failed), f"{run.seconds:.1f} s", verdicts)
+    return (run.experiment, version, run.state, cells, str(run.failed), f"{run.seconds:.1f} s", verdicts, setting)

@@ -164,7 +164,7 @@ def _facts(section: Section) -> str:
 
 def _other(other: Other) -> str:
     amiss = ' class="amiss"' if other.failures or other.differs else ""
-    return f"<li{amiss}><code>{escape(other.setting)}</code> {escape(other.told)}</li>"
+    return f"<li{amiss}><code>{escape(other.setting)}</code>: {escape(other.told)}</li>"
 
 
 def _command(command: str) -> str:
