@@ -198,8 +198,12 @@ def test_claims_that_raise_leave_no_old_verdict_and_are_told_until_they_are_judg
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.EIO])
 def test_a_row_whose_array_file_cannot_be_read_now_is_kept(copy, monkeypatch, number):
-    def refuse(path, *_):
-        raise OSError(number, os.strerror(number), str(path))
+    whole = Path.open
+
+    def refuse(path, *arguments, **options):
+        if path.suffix == ".safetensors":
+            raise OSError(number, os.strerror(number), str(path))
+        return whole(path, *arguments, **options)
 
     with monkeypatch.context() as ill:
         ill.setattr(Path, "open", refuse)

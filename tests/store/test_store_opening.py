@@ -62,8 +62,8 @@ def cut_short(file):
     [
         (foreign, "not a store of tegum's"),
         (newer, "of a newer tegum"),
-        (no_database, "is not a database"),
-        (cut_short, "is not a database"),
+        (no_database, "not a database"),
+        (cut_short, "not a database"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -78,7 +78,7 @@ def test_a_file_that_is_no_store_of_this_tegum_is_refused_untouched(tmp_path, co
         with pytest.raises(Unreadable, match=said):
             use(Store(place))
     assert (place / "store.db").read_bytes() == before
-    assert [file.name for file in place.iterdir()] == ["store.db"]
+    assert {file.name for file in place.iterdir()} <= {"store.db", "store.db-shm", "store.db-wal"}
 
 
 def test_a_database_damaged_beyond_its_head_is_told_as_damaged(copy):
@@ -94,6 +94,33 @@ def test_a_store_is_marked_before_it_is_used(made):
     with closing(sqlite3.connect(f"file:{made / 'store.db'}?mode=ro", uri=True)) as connection:
         assert connection.execute("PRAGMA application_id").fetchone() == (int.from_bytes(b"tegu"),)
         assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the system does not list its locks")
+def test_looking_at_a_store_ends_no_lock_of_another_connection_in_this_process(copy):
+    def locks():
+        return [line.split()[1:] for line in Path("/proc/locks").read_text().splitlines() if f":{inode} " in line]
+
+    inode = (copy / "store.db").stat().st_ino
+    store = Store(copy)
+    store.create()
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        before = locks()
+        assert before
+        assert Store(copy).exists
+        assert Store(copy).runs()
+        assert all(lock in locks() for lock in before)
+
+
+def test_a_store_that_is_kept_locked_is_not_taken_for_one_that_nobody_writes(copy, monkeypatch):
+    monkeypatch.setattr("tegum.store.opening._BUSY_SECONDS", 0.1)
+    with closing(sqlite3.connect(copy / "store.db")) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("PRAGMA user_version = 1")
+        other.commit()
+        with pytest.raises(OSError, match=r"cannot read the store at .*: database is locked"):
+            Store(copy).runs()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The doors to a store's database: one that only reads, one that writes. Both look at what a file is before a database opens it.
+"""The doors to a store's database: one that only reads, one that writes. Both look at what a file is before they change it.
 
 A store's SQLite file carries tegum's mark and the format's number in its header (SQLite's application_id and user_version), stamped before
 anything else is written, so that another program's database, a damaged one or one from a newer tegum is refused untouched. SQLite runs in
@@ -9,6 +9,7 @@ the last commits, which are then computed again; it cannot corrupt).
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from tegum.store.disk import Unreadable, of_database
 _MARK = int.from_bytes(b"tegu")
 _FORMAT = 1
 _BUSY_SECONDS = 60
+_NO_FILES_BESIDE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}  # where nobody can write, SQLite cannot share what it reads
 
 
 def reader(url: sa.URL) -> sa.Engine:
@@ -31,23 +33,12 @@ def writer(url: sa.URL) -> sa.Engine:
     return _engine(url, _open_to_write, writing=True)
 
 
-def is_marked(path: Path) -> bool:
-    """True for a store's file, False where there is none yet. Raises Unreadable for a file that is not a store this tegum can read."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(100)
-    except FileNotFoundError:
+def is_store(path: Path) -> bool:
+    """True for a store's file, False where nothing is yet. Raises Unreadable for a file that is not a store which this tegum can read."""
+    if not path.exists():
         return False
-    if not header:
-        return False
-    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
-        raise Unreadable(f"{path} is not a database, or its head is damaged: move it away, and a run makes a new one")
-    made_for, mark = (int.from_bytes(header[place : place + 4]) for place in (60, 68))  # https://sqlite.org/fileformat.html, 1.3
-    if mark != _MARK:
-        raise Unreadable(f"{path} is a database, but not a store of tegum's: name another folder")
-    if made_for > _FORMAT:
-        raise Unreadable(f"{path} is of a newer tegum (format {made_for}; this one knows {_FORMAT}): upgrade tegum")
-    return True
+    with closing(_open_to_read(path)) as connection:
+        return _is_marked(connection, path)
 
 
 def _engine(url: sa.URL, open_: Callable[[Path], sqlite3.Connection], *, writing: bool) -> sa.Engine:
@@ -68,25 +59,52 @@ def _engine(url: sa.URL, open_: Callable[[Path], sqlite3.Connection], *, writing
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    is_marked(path)
-    connection = _connect(path, "mode=ro")
     try:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:  # in a place that lets nobody write, SQLite cannot have the files that it shares with other processes
+        return _looked_at(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _NO_FILES_BESIDE:
+            raise OSError(f"cannot read the store at {path}: {error}") from error
+    _refuse_unmerged(path)
+    try:
+        return _looked_at(path, "immutable=1")
+    except sqlite3.OperationalError as error:
+        raise OSError(f"cannot read the store at {path}: {error}") from error
+
+
+def _looked_at(path: Path, mode: str) -> sqlite3.Connection:
+    connection = _connect(path, mode)
+    try:
+        _is_marked(connection, path)
+    except BaseException:
         connection.close()
-        _refuse_unmerged(path)
-        return _connect(path, "immutable=1")
+        raise
     return connection
 
 
 def _open_to_write(path: Path) -> sqlite3.Connection:
-    marked = is_marked(path)
+    marked = is_store(path)
     connection = _connect(path, "mode=rwc")
     if not marked:
         connection.executescript(f"BEGIN IMMEDIATE; PRAGMA application_id = {_MARK}; PRAGMA user_version = {_FORMAT}; COMMIT")
     _enter_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
+
+
+def _is_marked(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file carries tegum's mark. SQLite itself must say so: who closes a file that he read by himself ends SQLite's locks on it."""
+    try:
+        (mark,), (made_for,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version"))
+        used = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise Unreadable(f"{path} is damaged, or not a database ({error}): move it away, and a run makes a new one") from error
+    if mark != _MARK and (mark or used):
+        raise Unreadable(f"{path} is a database, but not a store of tegum's: name another folder")
+    if mark == _MARK and made_for > _FORMAT:
+        raise Unreadable(f"{path} is of a newer tegum (format {made_for}; this one knows {_FORMAT}): upgrade tegum")
+    return mark == _MARK
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

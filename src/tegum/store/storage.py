@@ -21,7 +21,7 @@ from tegum.store.claim import Claim
 from tegum.store.disk import unwritable
 from tegum.store.failure import Failure
 from tegum.store.leases import end_lease, is_dead, this_process
-from tegum.store.opening import is_marked, reader, writer
+from tegum.store.opening import is_store, reader, writer
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,11 @@ class Store:
     @property
     def exists(self) -> bool:
         """True when something was ever written to it."""
-        if self._file is not None and not is_marked(self._file):
+        if self._made:
+            return self._file is None or self._file.exists()
+        if self._file is not None and not is_store(self._file):
             return False
-        self._made = self._made or set(db.metadata.tables) <= set(sa.inspect(self.engine).get_table_names())
+        self._made = set(db.metadata.tables) <= set(sa.inspect(self.engine).get_table_names())
         return self._made
 
     def create(self) -> None:
