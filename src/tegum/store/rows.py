@@ -1,6 +1,5 @@
 """Rows: what was measured at every cell of one experiment, as `claims` and `figures` read it."""
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
 from tegum.parts import did_you_mean
 from tegum.store.cell import Cell, Row, is_scalar, split
+from tegum.store.strict_json import strict_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,17 +92,17 @@ class Rows(Sequence[Row]):
         elif path.suffix == ".csv":
             self.to_dataframe().to_csv(path, index=False)
         else:
-            path.write_text(json.dumps(self._lines(), indent=1, allow_nan=False), encoding="utf-8")
+            path.write_text(strict_json(self._lines()), encoding="utf-8")
         return path
 
     def _table(self) -> list[dict[str, Any]]:
         return [{name: value for name, value in dict(row).items() if name in (row.cell or ()) or is_scalar(value)} for row in self]
 
     def _lines(self) -> list[dict[str, Any]]:
-        """The table as JSON has it: every field in every line, every digit, null for what is no number."""
+        """The table with every field in every line, None where a row lacks it."""
         table = self._table()
         names = dict.fromkeys(name for line in table for name in line)
-        return [{name: _json(line.get(name)) for name in names} for line in table]
+        return [{name: line.get(name) for name in names} for line in table]
 
     def arrays(self) -> "dict[str, np.ndarray]":
         """Every array of every row: stacked under its own name where all rows have it in one shape, else row i's under `name.i`."""
@@ -142,12 +142,6 @@ class Rows(Sequence[Row]):
     def _repr_html_(self) -> str:
         lacking = f"<p>{len(self.missing)} cells have no row.</p>" if self.missing else ""
         return self.to_dataframe().to_html(index=False, border=0, max_rows=40) + lacking
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_json(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _matches(cell: Cell, wanted: Cell) -> bool:
