@@ -4,9 +4,11 @@ The opening figure of *Toy Models of Superposition*: n = 5 features of importanc
 """
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import numpy as np
-from pydantic import PositiveInt
+import torch
+from pydantic import Field, NonNegativeInt
 
 from tegum import figures, geometry, theory
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
@@ -16,6 +18,7 @@ from tegum.toys.models.relu_output import ReLUOutput
 from tegum.toys.train import train
 
 N, M = 5, 2
+Decay = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
 class FiveInTwo(Experiment):
@@ -23,16 +26,20 @@ class FiveInTwo(Experiment):
 
     id = "A1"
     title = "Five features in two dimensions: from an orthogonal pair to a pentagon"
+    version = 2
     source = "Elhage et al. 2022, introduction ('sparsity and superposition')"
 
     class Params(Training):
-        """Densities, the ratio of one feature's importance to the one before, random starts in the search for the least exact loss."""
+        """Densities, the ratio of one feature's importance to the one before, random starts of the search for the least exact loss.
+
+        The search also starts from the shapes of `_shapes` and from the network.
+        """
 
         density: tuple[Density, ...] = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
-        decay: Density = 0.9
-        starts: PositiveInt = 12
+        decay: Decay = 0.9
+        starts: NonNegativeInt = 12
 
-    presets = {"quick": Params(**quick(density=(1.0, 0.5, 0.2, 0.1, 0.05, 0.01), seeds=6, starts=1)), "paper": Params(seeds=20)}
+    presets = {"quick": Params(**quick(density=(1.0, 0.5, 0.2, 0.1, 0.05, 0.01), seeds=6, starts=0)), "paper": Params(seeds=20)}
 
     def cells(self, params: Params) -> list[Cell]:
         """One a density."""
@@ -45,16 +52,17 @@ class FiveInTwo(Experiment):
         trained = train(ReLUOutput(n_features=N, n_hidden=M), features, importance=importance, instances=params.seeds, **params.training())
         best = trained.best()
         kept = geometry.represented(best.W)
+        known = [*_shapes(cell.density), (best.W, best.b)]
         return Row(
             represented=int(kept.sum()),
             kept=kept,
             spacing_error=_spacing_error(best.W.double().numpy()[kept.numpy()]),
             least_norm=float(best.W.norm(dim=1).min()),
-            overlap=geometry.coherence(best.W[kept]) if kept.sum() > 1 else 0.0,
+            overlap=geometry.coherence(best.W[kept]) if kept.sum() > 1 else float("nan"),
             loss=best.loss,
             losses=trained.loss,
             share_at_best=float((trained.loss < 1.02 * trained.loss.min()).double().mean()),
-            optimum=theory.optimal_loss(features, M, importance, starts=params.starts, seed=params.seed, initial=[(best.W, best.b)]).loss,
+            optimum=theory.optimal_loss(features, M, importance, starts=params.starts, seed=params.seed, initial=known).loss,
             W=best.W,
             b=best.b,
         )
@@ -81,9 +89,11 @@ class FiveInTwo(Experiment):
         yield Claim(f"at density {sparse.density:g} all five norms exceed .9: the least", sparse.least_norm, expected=(0.9, None))
         worst = max(float(row.loss / row.optimum) for row in rows)
         yield Claim(
-            "at every density the best network is within 10% of the least exact loss over all W and b", worst, expected=(None, 1.1),
-            reason="trained on samples with a finite learning rate; the least exact loss is found by BFGS on the closed form, from random starts "
-            "and from the network",
+            "at every density the best network is within 2% of the least exact loss over all W and b: largest ratio", worst,
+            expected=(None, 1.02),
+            reason="2% is for training on samples at a finite rate. At the densities of the presets another order of the same shape costs at "
+            "most .3%, and the next best features in place of these at least 2.2% (p = .5), another shape 7%. The least loss is BFGS's on the "
+            f"closed form, from two features at right angles, two antipodal pairs, a pentagon, the network and {rows.params.starts} random starts",
         )  # fmt: skip
 
     def figures(self, rows: Rows) -> Iterable["figures.Figure"]:
@@ -100,8 +110,22 @@ class FiveInTwo(Experiment):
         yield figures.lines(
             rows.to_dataframe(), "density", "loss", log_x=True, log_y=True, x_title="density p", y_title="expected loss, mean over features",
             curves={"least exact loss": (rows.values("density"), rows.values("optimum"))},
-            caption=f"{best}, beside the least exact loss that BFGS finds over every W and b.",
+            caption=f"{best}, beside the least exact loss that BFGS finds over every W and b, from the shapes known to win somewhere, from the "
+            f"network and from {rows.params.starts} random starts.",
         )  # fmt: skip
+
+
+def _shapes(density: float) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Starts in the basins that win somewhere: two features at right angles, two antipodal pairs, a pentagon; a dropped feature's bias is its mean.
+
+    In what order a shape takes the features is what least loss has them in at decay .9: the pairs are {0, 3} and {1, 2}.
+    """
+    starts = []
+    for directions, order in ((theory.polygon(4)[:2], (0, 1)), (theory.polygon(4), (0, 1, 3, 2)), (theory.polygon(5), (0, 1, 3, 4, 2))):
+        W, b = torch.zeros(N, M, dtype=torch.float64), torch.full((N,), density / 2, dtype=torch.float64)
+        W[list(order)], b[list(order)] = directions, 0.0
+        starts.append((W, b))
+    return starts
 
 
 def _spacing_error(W: np.ndarray) -> float:
