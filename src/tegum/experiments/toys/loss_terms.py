@@ -137,8 +137,8 @@ class LossTerms(Experiment):
             {"density": np.repeat(densities, 4), "share": shares.reshape(-1), "active": np.tile(["1 active", "2", "3", "4 or more"], len(rows))},
             "density", "share", "active", colour_title="", log_x=True, x_title="density p", y_title="share of the expected loss",
             caption=f"Exact share of the loss that falls on samples with so many active features, for the best of {rows.params.seeds} ReLU "
-            "networks a density "
-            f"with {N} features in {M} dims ({rows.params.how()}). Silence costs nothing: biases are negative where features are sparse.",
+            f"networks a density with {N} features in {M} dims ({rows.params.how()}). Silence costs nothing: biases are negative where features "
+            "are sparse.",
         )  # fmt: skip
         names = [f"{name}, {term}" for name in WEIGHTS[:2] for term in ("benefit", "interference")]
         parts = np.stack([rows.values(term)[:, i] for i in range(2) for term in ("benefit", "interference")], axis=1)
@@ -146,9 +146,8 @@ class LossTerms(Experiment):
             {"density": np.repeat(densities, 4), "term": parts.reshape(-1), "which": np.tile(names, len(rows))},
             "density", "term", "which", colour_title="", log_x=True, x_title="density p", y_title="sum over features",
             caption="The two terms of the linear decomposition for the directions that a linear and a ReLU network learnt: sum I (1 - |W|^2)^2 for "
-            "features "
-            "that are not represented ('benefit' forgone) and sum I (W·W)^2 for interference. Superposition would cost a linear network more than "
-            "it gives.",
+            "features that are not represented ('benefit' forgone) and sum I (W·W)^2 for interference. Superposition would cost a linear network "
+            "more than it gives.",
         )  # fmt: skip
         ratio, error = rows.values("ratio")[:, :, 1].reshape(-1), 1.96 * rows.values("ratio_se")[:, :, 1].reshape(-1)
         table = {

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from pydantic import PositiveInt
-from scipy.stats import binomtest
 
-from tegum import figures, theory
+from tegum import figures, geometry, theory
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
+from tegum.experiments._intervals import wilson
 from tegum.experiments.toys._training import Density, Importance, Training, quick
 from tegum.features.bernoulli import Bernoulli
 from tegum.toys.models.relu_output import ReLUOutput
@@ -72,11 +72,11 @@ class OneNeuron(Experiment):
         yield Claim(f"at density {dense:g} it does not", rows.at(density=dense).opposed, expected=False)
         ratio = max(float(row.loss / row.optimum) for row in rows if row.optimum > 1e-12)
         yield Claim(
-            "at every density the best network reaches the least exact loss over all W and b",
-            ratio,
+            "at every density the best network is within 5% of the least exact loss over all W and b: largest ratio", ratio,
             expected=(None, 1.05),
-            reason="trained on samples with a finite learning rate: 5% above the optimum is less than any other phase costs",
-        )
+            reason="5% is for training on samples at a finite rate. At the densities of the presets every other phase costs at least 14% (p = .5); "
+            "where two phases meet, as --set can have it, another may cost less and pass",
+        )  # fmt: skip
 
     def figures(self, rows: Rows) -> Iterable["figures.Figure"]:
         """Loss against density beside the candidates of theory; how many networks oppose the two."""
@@ -89,19 +89,17 @@ class OneNeuron(Experiment):
             table, "density", "loss", log_x=True, log_y=True, x_title="density p", y_title="expected loss, mean over features",
             curves={name: (x[order], y[order]) for name, (x, y) in curves.items()},
             caption=f"Exact expected loss of the best of {rows.params.seeds} networks a density ({rows.params.how()}), beside the closed-form "
-            "candidates "
-            "(bias 0 where both features are kept) and the least exact loss over every W and b.",
+            "candidates (bias 0 where both features are kept) and the least exact loss over every W and b.",
         )  # fmt: skip
         share = rows.values("share_opposed")
-        ends = [binomtest(round(float(p) * rows.params.seeds), rows.params.seeds).proportion_ci(method="wilson") for p in share]
+        ends = np.array([wilson(round(float(p) * rows.params.seeds), rows.params.seeds)[1] for p in share])
         yield figures.lines(
-            {"density": rows.values("density"), "share": share, "low": [ci.low for ci in ends], "high": [ci.high for ci in ends]},
+            {"density": rows.values("density"), "share": share, "low": ends[:, 0], "high": ends[:, 1]},
             "density", "share", error=("low", "high"), log_x=True, x_title="density p", y_title="share of networks",
-            caption=f"Share of the {rows.params.seeds} networks a density that keep both features (|W| > 1/2) at opposite ends of the neuron, with "
-            "its Wilson "
-            "95% interval. A sparse network that misses the pair began with both weights on one side and stays there.",
+            caption=f"Share of the {rows.params.seeds} networks a density that keep both features (|W| > 1/2) at opposite ends of the neuron, "
+            "with its Wilson 95% interval. A sparse network that misses the pair began with both weights on one side and stays there.",
         )  # fmt: skip
 
 
 def _opposed(W: torch.Tensor) -> torch.Tensor:
-    return (W[:, 0, 0] * W[:, 1, 0] < 0) & (W.abs() > 0.5).all(dim=(1, 2))
+    return (W[:, 0, 0] * W[:, 1, 0] < 0) & geometry.represented(W).all(-1)
