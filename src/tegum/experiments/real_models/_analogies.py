@@ -52,7 +52,7 @@ class Ranks:
     no_offset: np.ndarray
     """By the cosine to V(c) alone, a, a* and c left out."""
     wrong_answer: np.ndarray
-    """The rank of another pair's answer to the same question, a, a* and c left out."""
+    """The rank of the nearest of all other pairs' answers to the same question, a, a* and c left out."""
 
 
 def ranks(table: Float[Tensor, "tokens dims"], index: dict[str, int], pairs: Sequence[tuple[str, str]]) -> Ranks:
@@ -67,9 +67,8 @@ def ranks(table: Float[Tensor, "tokens dims"], index: dict[str, int], pairs: Seq
     among_all = _rank(similar, second[to])
     similar.scatter_(1, out, -2.0)
     alone = (unit[first] @ unit.T)[to].scatter_(1, out, -2.0)
-    wrong = (to + 1) % n
-    wrong = torch.where(wrong == from_, (wrong + 1) % n, wrong)
-    found = among_all, _rank(similar, second[to]), _rank(alone, second[to]), _rank(similar, second[wrong])
+    wrong = second[similar[:, second].scatter(1, to[:, None], -3.0).argmax(1)]
+    found = among_all, _rank(similar, second[to]), _rank(alone, second[to]), _rank(similar, wrong)
     off = ~torch.eye(n, dtype=torch.bool)
     return Ranks(*((rank.reshape(n, n) * off).numpy() for rank in found))
 

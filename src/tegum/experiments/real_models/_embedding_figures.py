@@ -103,8 +103,8 @@ def _by_category(row: Row, rows: Rows) -> go.Figure:
     return figures.intervals(
         lines, "kind", "share", "low", "high", "answer", x_title="share answered at rank 1",
         caption=f"{row.treatment}: {asked} analogies of each kind, every ordered pair of {row.others.shape[1]} word pairs; the words of the question "
-        f"are left out. 95% bootstrap over word pairs, {rows.params.resamples:,} resamples. 'Another pair's answer' asks how often a wrong answer of "
-        "the same kind is nearest.",
+        f"are left out. 95% bootstrap over word pairs, {rows.params.resamples:,} resamples. 'Another pair's answer' asks how often the nearest "
+        "token is a wrong answer of the same kind.",
     )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ uniformly random directions the root mean square cosine is 1/sqrt(d), hardly abo
 Two sentences of Chaudhari & Hundia, 'how neural networks think at scale', are put to the test. *Word embeddings have no privileged basis*: then
 the kurtosis of the coordinates is that of the same table turned at random. And *V(king) - V(man) + V(woman) = V(queen)*: this one, and 1,320
 questions like it in ten categories, beside the two easy ways to be right without any arithmetic. What was expected, and within what tolerance, was
-written down before the table was looked at, except that the test of the basis was moved afterwards, from a third of the tokens to all of them.
+written down before the table was looked at, with two exceptions. The test of the basis was changed afterwards: from a third of the tokens to all
+of them, and from an excess within 1% to the p value of the rank test. And the test of the category was replaced, for it could hardly fail.
 """
 
 from collections.abc import Iterable
@@ -25,13 +26,9 @@ from tegum import geometry
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
 from tegum.experiments.real_models import _analogies, _embedding_figures, _minilm
 from tegum.shapes import Float
-from tegum.store.claim import Verdict
 
 Treatment = Literal["raw", "centred", "all but the top"]
 _KING = ("king", "man", "woman", "queen")
-
-
-_BASIS_ON_RECORD: dict[str, Verdict] = {"raw": "undecided", "centred": "refuted"}
 
 
 class EmbeddingTable(Experiment):
@@ -39,7 +36,7 @@ class EmbeddingTable(Experiment):
 
     id = "A16"
     title = "A real table of directions: the word embeddings of all-MiniLM-L6-v2"
-    version = 2
+    version = 3
     source = (
         "Chaudhari & Hundia, 'how neural networks think at scale'; Mu & Viswanath 2018; Elhage, Lasenby & Olah 2023; Welch 1974; "
         "Mikolov, Yih & Zweig 2013"
@@ -140,12 +137,13 @@ def _packing(rows: Rows) -> Iterable[Claim]:
     yield Claim("79 directions a dim", last.n / last.dims, expected=79, tolerance=0.5, reason="the claim is in whole numbers")
     welch = geometry.welch_bound(last.n, last.dims)
     yield Claim(
-        "the root mean square cosine is never below the Welch bound: least ratio of the two", min(rows.values("rms_cosine")) / welch,
-        expected=(1, None), tolerance=1e-5, reason="a theorem; the tolerance is the rounding of unit rows in float32",
+        "check of the code: the root mean square cosine is never below the Welch bound: least ratio of the two",
+        min(rows.values("rms_cosine")) / welch, expected=(1, None), tolerance=1e-5,
+        reason="a theorem; the tolerance is the rounding of unit rows in float32",
         source="Welch 1974",
     )  # fmt: skip
     yield Claim(
-        "the share of dims that all features get, sum of D_i over d, is at most 1 in every treatment",
+        "check of the code: the share of dims that all features get, sum of D_i over d, is at most 1 in every treatment",
         max(row.sum_dimensionality / row.dims for row in rows), expected=(None, 1), tolerance=1e-4,
         reason="a theorem (sum of D_i <= rank); the tolerance is the rounding of sums in float32",
     )  # fmt: skip
@@ -193,18 +191,20 @@ def _basis(rows: Rows) -> Iterable[Claim]:
     for row in rows:
         if row.treatment == "all but the top":
             continue
-        low, high = np.quantile(row.kurtosis_rotated, [0.025, 0.975])
+        rotations = len(row.kurtosis_rotated)
         yield Claim(
-            f"{row.treatment}: no basis is privileged, for coordinates are no more kurtotic than after a random rotation: excess",
-            row.kurtosis / np.mean(row.kurtosis_rotated) - 1, interval=(row.kurtosis / high - 1, row.kurtosis / low - 1),
-            expected=0, tolerance=0.01,
-            reason=f"interval: the middle 95% of {len(row.kurtosis_rotated)} Haar rotations; 1% is less than any use of a basis would leave",
+            f"{row.treatment}: no basis is privileged, for coordinates are no more kurtotic than after a random rotation: p value of the rank test",
+            row.kurtosis_p, expected=(0.05, None),
+            reason=f"the rank of the table among its {rotations} Haar rotations is uniform if its basis is like any other: exact, with 1 false "
+            f"alarm in 20. The least p that {rotations} rotations can give is {1 / (1 + rotations):.2g}",
             source="Chaudhari & Hundia: 'their space has no privileged basis'",
-            on_record=_BASIS_ON_RECORD[row.treatment],
-            record_reason=f"{row.kurtosis_p * (1 + len(row.kurtosis_rotated)) - 1:.0f} of {len(row.kurtosis_rotated)} rotations are as kurtotic "
-            f"(rank p = {row.kurtosis_p:.2g}), so this basis is unlike others, but not by much: the excess is near the tolerance of 1%, and a "
-            f"single coordinate stands out, with {row.coordinate_share.max():.1f} times an even share. The verdict is a narrow one: planned on "
-            "a third of the tokens, the test was moved to all of them when, centred, 8,000 left it undecided and 10,000 refuted it",
+            on_record="refuted",
+            record_reason=f"{row.kurtosis_p * (1 + rotations) - 1:.0f} of {rotations} rotations are as kurtotic, so this basis is unlike others, but "
+            f"not by much: its kurtosis exceeds theirs by {row.kurtosis / np.mean(row.kurtosis_rotated) - 1:.1%}, and a single coordinate stands "
+            f"out, with {row.coordinate_share.max():.1f} times an even share. The test was changed twice after the look. Planned on a third of the "
+            "tokens, it was moved to all of them when, centred, 8,000 left it undecided and 10,000 refuted it. And what was first held against "
+            "0 was the excess, with a tolerance of 1%: undecided as the table is, refuted with its mean removed. That 1% had no derivation and "
+            "the interval told the rotations' scatter, so the p value of the same rotations replaced it",
         )  # fmt: skip
 
 
@@ -236,10 +236,14 @@ def _analogy(rows: Rows) -> Iterable[Claim]:
         reason=f"paired on the same resamples; interval: {interval}", source="Linzen 2016",
     )  # fmt: skip
     wrong, wrong_spread = shares["wrong_answer"]
+    with np.errstate(invalid="ignore"):  # nothing answered by the category's words: NaN decides nothing
+        right, right_spread = np.float64(share) / (share + wrong), spread / (spread + wrong_spread)
     yield Claim(
-        "it points at this answer, not at the category: the share at rank 1 of another pair's answer", wrong,
-        interval=tuple(np.quantile(wrong_spread, [0.025, 0.975])), expected=(0, 0.05),
-        reason=f"a twentieth is chance in a category of twelve answers when half the questions miss; interval: {interval}",
+        "it points at this answer, not at the category: of the questions answered by the category's words, the share answered right",
+        right, interval=tuple(np.quantile(right_spread, [0.025, 0.975])), expected=(0.5, 1),
+        reason=f"right more often than wrong; a rule that finds the category alone would score 1 in {raw.others.shape[1] - 1}. Of all questions, "
+        f"{wrong:.1%} are answered by a wrong word of the category. Interval: {interval}",
+        source="Linzen 2016",
     )  # fmt: skip
 
 
