@@ -6,8 +6,9 @@ import pytest
 
 from tegum.report._gauge import gauge
 from tegum.report._page import page
-from tegum.report._parts import ClaimRow, Drawing, Report, Section
+from tegum.report._parts import Drawing, Report, Section
 from tegum.report._words import expectation, number, prose, seconds
+from tegum.store import Claim
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_open_ranges_are_said_in_words(expected, said):
 
 
 def test_durations_are_said_as_a_reader_would():
-    assert [seconds(s) for s in (0, 0.25, 12.34, 100, 7260)] == ["under 1 ms", "250 ms", "12.3 s", "1 min 40 s", "2 h 1 min"]
+    assert [seconds(s) for s in (0, 0.25, 12.34, 100, 7260)] == ["under 1 ms", "250 ms", "12.3 s", "1 min 40 s", "2 h 01 min"]
 
 
 def test_a_docstring_becomes_paragraphs_lists_code_and_links():
@@ -41,7 +42,7 @@ def test_a_docstring_becomes_paragraphs_lists_code_and_links():
 
 
 def test_a_gauge_puts_estimate_and_interval_where_they_are():
-    claim = ClaimRow("s", estimate=5.0, expected=2.0, verdict="refuted", bounds=(1.0, 3.0), interval=(4.0, 6.0))
+    claim = Claim("s", 5.0, expected=2.0, tolerance=1.0, interval=(4.0, 6.0), reason="a range")
     drawn = gauge(claim)
     # the axis runs from 1 to 6 with 12 % beyond each end; 136 px of it lie within 7 px margins
     at = {x: round(7 + 136 * (x - 0.4) / 6.2, 1) for x in (1, 3, 4, 5, 6)}
@@ -51,8 +52,8 @@ def test_a_gauge_puts_estimate_and_interval_where_they_are():
 
 
 def test_a_yes_or_no_claim_and_a_missing_estimate_have_no_gauge():
-    assert gauge(ClaimRow("s", True, True, "holds", (1, 1))) == ""
-    assert gauge(ClaimRow("s", math.nan, 1.0, "undecided", (1, 1))) == ""
+    assert gauge(Claim("s", True, expected=True)) == ""
+    assert gauge(Claim("s", math.nan, expected=1.0)) == ""
 
 
 def test_a_report_of_nothing_says_what_to_do():

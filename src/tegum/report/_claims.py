@@ -4,14 +4,16 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from tegum.report._gauge import gauge
-from tegum.report._parts import VERDICTS, ClaimRow, Section
+from tegum.report._parts import Section
 from tegum.report._words import expectation, inline, number
+from tegum.store import Claim
+from tegum.store.claim import VERDICTS
 
 _COLUMNS = (("Verdict", "verdict"), ("Claim", "claim"), ("Measured", "num"), ("Expected", "num"), ("", "glance"))
 _ICONS = {"holds": "\u2713", "refuted": "\u2715", "undecided": "?"}
 
 
-def claims_table(pairs: Sequence[tuple[Section, ClaimRow]], *, index: bool = False) -> str:
+def claims_table(pairs: Sequence[tuple[Section, Claim]], *, index: bool = False) -> str:
     """A table of claims; as the `index` of a report it names each claim's experiment and takes part in filter and search."""
     head = "".join(f'<th scope="col" class="{kind}">{word}</th>' for word, kind in _COLUMNS)
     rows = "".join(_row(section, claim, index=index) for section, claim in pairs)
@@ -19,7 +21,7 @@ def claims_table(pairs: Sequence[tuple[Section, ClaimRow]], *, index: bool = Fal
     return f'<table class="claims"{name}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def tally(claims: Iterable[ClaimRow]) -> str:
+def tally(claims: Iterable[Claim]) -> str:
     """Totals, each a button that shows its claims alone."""
     found = list(claims)
     totals = [("all", "claims", len(found), "")]
@@ -39,7 +41,7 @@ def verdict_badge(verdict: str) -> str:
     return f'<span class="badge {escape(verdict, quote=True)}"><i aria-hidden="true">{_ICONS.get(verdict, "")}</i> {escape(verdict)}</span>'
 
 
-def _row(section: Section, claim: ClaimRow, *, index: bool) -> str:
+def _row(section: Section, claim: Claim, *, index: bool) -> str:
     kept = "" if claim.as_recorded else " changed"
     words = f"{section.id} {section.title} {claim.statement} {claim.source} {claim.reason} {claim.verdict}".lower()
     told = f' data-verdict="{escape(claim.verdict)}" data-words="{escape(words, quote=True)}"' if index else ""
@@ -53,13 +55,13 @@ def _row(section: Section, claim: ClaimRow, *, index: bool) -> str:
     return f'<tr class="{escape(claim.verdict, quote=True)}{kept}"{told}>{cells}</tr>'
 
 
-def _record(claim: ClaimRow) -> str:
+def _record(claim: Claim) -> str:
     if claim.as_recorded:
         return "<small>as on record</small>"
     return f'<small class="differs">! on record: {escape(claim.on_record)}</small>'
 
 
-def _notes(section: Section, claim: ClaimRow, *, index: bool) -> str:
+def _notes(section: Section, claim: Claim, *, index: bool) -> str:
     home = f'<a href="#{section.anchor}">{escape(section.id or section.name)}</a>' if index else ""
     source = f"<span>{inline(claim.source or section.source)}</span>" if index or claim.source else ""
     first = f'<p class="from">{" · ".join(x for x in (home, source) if x)}</p>' if home or source else ""
@@ -70,7 +72,7 @@ def _notes(section: Section, claim: ClaimRow, *, index: bool) -> str:
     return first + reason + record
 
 
-def _reason(claim: ClaimRow, *, folded: bool) -> str:
+def _reason(claim: Claim, *, folded: bool) -> str:
     """Why this tolerance, or what the number means; folded in the index, which would be twice as long with it."""
     name = "Tolerance" if claim.tolerance or claim.interval is not None else "Reason"
     if folded:
@@ -78,11 +80,11 @@ def _reason(claim: ClaimRow, *, folded: bool) -> str:
     return f'<p class="reason"><b>{name}.</b> {inline(claim.reason)}</p>'
 
 
-def _interval(claim: ClaimRow) -> str:
+def _interval(claim: Claim) -> str:
     if claim.interval is None:
         return ""
     return f"<small>[{number(claim.interval[0])}, {number(claim.interval[1])}]</small>"
 
 
-def _tolerance(claim: ClaimRow) -> str:
+def _tolerance(claim: Claim) -> str:
     return f"<small>\u00b1 {number(claim.tolerance)}</small>" if claim.tolerance else ""

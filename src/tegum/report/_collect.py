@@ -12,7 +12,7 @@ from typing import Any
 
 from tegum.report._commands import first_run, repeat, run_all
 from tegum.report._files import write_claims, write_rows
-from tegum.report._parts import ClaimRow, Download, Drawing, Failed, Other, Report, Section
+from tegum.report._parts import Download, Drawing, Failed, Other, Report, Section
 from tegum.report._words import seconds
 from tegum.store import Claim, ClaimRecord, Experiment, RunRecord, Store, evaluate, rows_of
 from tegum.store.settings import changed_params, setting_words
@@ -111,16 +111,12 @@ def _section(store: Store, experiment: Experiment, run: RunRecord, others: tuple
         total=run.total,
         parameters=_ordered(experiment, run.params),
         facts=_facts(run),
-        claims=tuple(_claim_row(claim) for claim in claims),
+        claims=claims,
         figures=figures,
         failures=tuple(failures),
         downloads=downloads,
         others=others,
     )
-
-
-def _claim_row(claim: Claim) -> ClaimRow:
-    return ClaimRow(verdict=claim.verdict, bounds=claim.bounds, **claim.to_dict())
 
 
 def _drawing(figure: Any) -> Drawing:

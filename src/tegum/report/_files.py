@@ -31,7 +31,11 @@ def write_rows(rows: Rows, name: str, out: Path) -> tuple[tuple[Download, ...], 
 
 def write_claims(sections: tuple[Section, ...], out: Path) -> tuple[Download, ...]:
     """Write every claim with its verdict to `out`/claims.json."""
-    told = [{"experiment": s.name, "id": s.id, **vars(claim)} for s in sections for claim in s.claims]
+    told = [
+        {"experiment": s.name, "id": s.id, **claim.to_dict(), "verdict": claim.verdict, "bounds": claim.bounds}
+        for s in sections
+        for claim in s.claims
+    ]
     if not told:
         return ()
     path = out / "claims.json"

@@ -5,12 +5,12 @@ It repeats the numbers beside it, so it is hidden from screen readers.
 
 import math
 
-from tegum.report._parts import ClaimRow
+from tegum.store import Claim
 
 _WIDTH, _HEIGHT, _PAD = 150, 22, 7
 
 
-def gauge(claim: ClaimRow) -> str:
+def gauge(claim: Claim) -> str:
     """Inline SVG; empty for yes-or-no claims and where nothing finite is to be shown."""
     if isinstance(claim.expected, bool) or not math.isfinite(claim.estimate):
         return ""

@@ -1,35 +1,10 @@
-"""What a report shows, as plain data: no store, no experiment and no HTML here."""
+"""What a report shows, as plain data: claims and words, but no store, no experiment and no HTML."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-VERDICTS = ("holds", "refuted", "undecided")
-
-
-@dataclass(frozen=True)
-class ClaimRow:
-    """A claim with its verdict.
-
-    `bounds` is what is allowed, tolerance included; `expected` is a bool, a number or a range with open ends.
-    """
-
-    statement: str
-    estimate: bool | float
-    expected: bool | float | tuple[float | None, float | None]
-    verdict: str
-    bounds: tuple[float, float]
-    interval: tuple[float, float] | None = None
-    tolerance: float | None = None
-    reason: str = ""
-    source: str = ""
-    on_record: str = "holds"
-    record_reason: str = ""
-
-    @property
-    def as_recorded(self) -> bool:
-        """True when the verdict is the one on record."""
-        return self.verdict == self.on_record
+from tegum.store import Claim
 
 
 @dataclass(frozen=True)
@@ -87,7 +62,7 @@ class Section:
     total: int = 0
     parameters: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)  # time, machine, versions, git state: label -> words
-    claims: tuple[ClaimRow, ...] = ()
+    claims: tuple[Claim, ...] = ()
     figures: tuple[Drawing, ...] = ()
     failures: tuple[Failed, ...] = ()
     downloads: tuple[Download, ...] = ()

@@ -5,6 +5,8 @@ import math
 import re
 from typing import Any
 
+from tegum.store.progress import span as time_span
+
 _MINUS, _TIMES = "\u2212", "\u00d7"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 
@@ -49,8 +51,7 @@ def seconds(duration: float) -> str:
         return f"{1000 * duration:.0f} ms"
     if duration < 90:
         return f"{duration:.1f} s"
-    hours, rest = divmod(round(duration), 3600)
-    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
+    return time_span(duration)
 
 
 def size(count: int) -> str:
