@@ -122,20 +122,3 @@ NONE_YET = [pytest.param("", "", "", marks=pytest.mark.skip("no experiments here
 )
 def test_no_parameter_of_any_experiment_may_be_nan_infinite_or_a_word(tegum_here, tmp_path, name, field, value):
     refused(tegum_here("run", name, "--set", f"{field}={value}"), tmp_path, name, field)
-
-
-COUNTS = ("n_features", "n_hidden", "instances", "seeds", "steps", "batch_size", "models", "trials")
-PROBABILITIES = ("density", "densities", "p", "sparsity")
-
-
-@pytest.mark.parametrize(
-    ("name", "field", "value"),
-    [
-        pytest.param(name, field, value, id=f"{name} {field}={value}")
-        for name, field in FIELDS
-        for value in (("0", "-1") if field in COUNTS else ("-0.1", "1.5") if field in PROBABILITIES else ())
-    ]
-    or NONE_YET,
-)
-def test_counts_of_every_experiment_start_at_1_and_probabilities_lie_in_0_to_1(tegum_here, tmp_path, name, field, value):
-    refused(tegum_here("run", name, "--set", f"{field}={value}"), tmp_path, name, field)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from typing import get_args
 
@@ -127,3 +128,12 @@ def test_it_counts_from_one_and_what_it_takes_gives_cells_or_a_clear_refusal(exp
         except ValueError:
             continue
         assert all(isinstance(cell, Cell) for cell in cells)
+
+
+@every
+@pytest.mark.parametrize("bad", [-0.1, 1.5])
+def test_its_densities_and_probabilities_lie_in_0_to_1(experiment, bad):
+    for field, _, values in attempts(experiment, bad):
+        if re.search(r"densit|probab|sparsity|^p$", field):
+            with pytest.raises(ValidationError, match=field):
+                experiment.Params.model_validate(values)
