@@ -93,7 +93,7 @@ class FiveInTwo(Experiment):
             expected=(None, 1.02),
             reason="2% is for training on samples at a finite rate. At the densities of the presets another order of the same shape costs at "
             "most .3%, and the next best features in place of these at least 2.2% (p = .5), another shape 7%. The least loss is BFGS's on the "
-            f"closed form, from two features at right angles, two antipodal pairs, a pentagon, the network and {rows.params.starts} random starts",
+            f"closed form, from {_starts(rows.params)}",
         )  # fmt: skip
 
     def figures(self, rows: Rows) -> Iterable["figures.Figure"]:
@@ -110,9 +110,13 @@ class FiveInTwo(Experiment):
         yield figures.lines(
             rows.to_dataframe(), "density", "loss", log_x=True, log_y=True, x_title="density p", y_title="expected loss, mean over features",
             curves={"least exact loss": (rows.values("density"), rows.values("optimum"))},
-            caption=f"{best}, beside the least exact loss that BFGS finds over every W and b, from the shapes known to win somewhere, from the "
-            f"network and from {rows.params.starts} random starts.",
+            caption=f"{best}, beside the least exact loss that BFGS finds over every W and b, from {_starts(rows.params)}.",
         )  # fmt: skip
+
+
+def _starts(params: FiveInTwo.Params) -> str:
+    random = f", the network and {params.starts} random starts" if params.starts else " and the network"
+    return f"two features at right angles, two antipodal pairs, a pentagon{random}"
 
 
 def _shapes(density: float) -> list[tuple[torch.Tensor, torch.Tensor]]:
