@@ -1,6 +1,7 @@
 """What a store's file is: a store, nothing yet, or something that is refused untouched; and reading where nobody can write."""
 
 import os
+import resource
 import shutil
 import sqlite3
 import tempfile
@@ -150,6 +151,17 @@ def test_results_can_be_read_where_nothing_can_be_written(copy):
         with pytest.raises(NoPermission, match="cannot write to"):
             run(Store(copy / "new"))
         store.close()
+
+
+def test_results_can_be_read_on_a_full_disk(copy):
+    for leftover in copy.glob("store.db-*"):
+        leftover.unlink()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        assert rows_of(Store(copy), Walks, SMALL).complete
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_rows_that_a_killed_run_left_in_the_log_are_not_passed_over(made, copy):

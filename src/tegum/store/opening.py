@@ -20,7 +20,9 @@ from tegum.store.disk import Unreadable, of_database
 _MARK = int.from_bytes(b"tegu")
 _FORMAT = 1
 _BUSY_SECONDS = 60
-_NO_FILES_BESIDE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}  # where nobody can write, SQLite cannot share what it reads
+# SQLite reads through a small file that it shares with other processes; it cannot make one where nobody can write, nor on a full disk.
+_NO_SHARED_FILE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY_DIRECTORY, sqlite3.SQLITE_READONLY_CANTINIT}
+_NO_SHARED_FILE |= {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMMAP}
 
 
 def reader(url: sa.URL) -> sa.Engine:
@@ -62,7 +64,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     try:
         return _looked_at(path, "mode=ro")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in _NO_FILES_BESIDE:
+        if error.sqlite_errorcode not in _NO_SHARED_FILE:
             raise OSError(f"cannot read the store at {path}: {error}") from error
     _refuse_unmerged(path)
     try:
