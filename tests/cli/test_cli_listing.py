@@ -1,10 +1,10 @@
 """`tegum list`, `info`, `report` and `doctor`."""
 
+import errno
 import html
 import json
 import os
 import re
-import resource
 import shlex
 import subprocess
 import sys
@@ -89,15 +89,14 @@ def test_the_command_that_a_report_prints_finds_every_cell_in_the_store(tegum, t
     assert "1/1 cells, 1 from the store" in again.err
 
 
-def test_a_report_on_a_full_disk_is_one_line(tegum, tegum_here, tmp_path):
+def test_a_report_on_a_full_disk_is_one_line(tegum, tegum_here, tmp_path, monkeypatch):
+    def build(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     assert tegum("run", "T1").code == 0
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    try:
-        answer = tegum_here("report")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert (answer.code, answer.err) == (1, f"tegum: cannot write the report to {tmp_path / 'runs' / 'report'}: File too large\n")
+    monkeypatch.setattr("tegum.report.build", build)
+    answer = tegum_here("report", "--out", "there")
+    assert (answer.code, answer.err) == (1, "tegum: cannot write the report to there: No space left on device\n")
 
 
 @pytest.mark.parametrize("home", ["", None], ids=["empty", "unknown"])

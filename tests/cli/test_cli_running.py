@@ -144,3 +144,13 @@ def test_reproduce_fails_for_an_experiment_that_is_broken_and_skips_one_that_lac
             answer = tegum_here("reproduce")
         assert (answer.code, reason) == (code, reason)
         assert f"{'failed' if code else 'skipped'}: torn is not available: {reason}" in answer.err
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), RuntimeError("worker processes do not start")], ids=str)
+def test_a_run_that_cannot_go_on_is_one_line_and_no_bad_input(tegum_here, monkeypatch, error):
+    def stop(*_, **__):
+        raise error
+
+    monkeypatch.setattr("tegum.store.lab.run_experiments", stop)
+    answer = tegum_here("run", "coin_flips")
+    assert (answer.code, answer.err) == (1, f"tegum: the run stopped: {error}\n")

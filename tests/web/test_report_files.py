@@ -97,7 +97,7 @@ def test_a_report_that_cannot_be_written_leaves_the_last_one_whole(laboratory, t
     build(laboratory, tmp_path, [Packed])
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
         with pytest.raises(OSError, match="too large"):
             build(laboratory, tmp_path, [Packed, Fragile])

@@ -119,7 +119,7 @@ def _run(requests: list[Request], jobs: int, place: str, *, as_json: bool) -> in
     except (NoPermission, Unreadable) as error:
         raise BadInput(one_line(error)) from error
     except (OSError, RuntimeError) as error:  # of the disk, of the pool
-        raise Failed(one_line(error)) from error
+        raise Failed(f"the run stopped: {one_line(error)}") from error
     if as_json:
         emit_json([_told(outcome) for outcome in outcomes])
     else:
