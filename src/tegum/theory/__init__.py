@@ -2,8 +2,9 @@
 
 from tegum.features._subset_bits import subset_bits
 from tegum.theory.cross_entropy import tokens_on_neuron_loss
+from tegum.theory.free_phases import Minima, one_dim_minima, pair_border, two_dim_minima
 from tegum.theory.losses import expected_loss
-from tegum.theory.optimum import Optimum, optimal_loss
+from tegum.theory.optimum import Optimum, local_minima, optimal_loss
 from tegum.theory.phase import (
     ONE_DIM_PHASES,
     TWO_DIM_PHASES,
@@ -27,6 +28,7 @@ __all__ = [
     "TWO_DIM_PHASES",
     "Boundaries",
     "LossTerms",
+    "Minima",
     "Optimum",
     "PolygonOptimum",
     "best_one_dim",
@@ -34,18 +36,22 @@ __all__ = [
     "best_two_dim",
     "expected_loss",
     "linear_loss_terms",
+    "local_minima",
     "one_active_loss",
     "one_dim_boundaries",
     "one_dim_candidates",
+    "one_dim_minima",
     "one_dim_models",
     "one_dim_phase",
     "optimal_loss",
+    "pair_border",
     "polygon",
     "polygon_loss",
     "subset_bits",
     "tokens_on_neuron_loss",
     "triple_point",
     "two_dim_candidates",
+    "two_dim_minima",
     "two_dim_models",
     "two_dim_phase",
     "zero_active_loss",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _DESCENT_STEPS, _FINISHED = 150, 4
-_ROUNDS, _CLOSE, _SHIFT = 80, 1e-11, 1e-6  # of `local_minima`: the most rounds, a relative gain that ends it, and the shift of its second differences
+_ROUNDS, _CLOSE = 60, 1e-10  # of `local_minima`: the most rounds, and a relative gain that ends it
+_SHIFT = 1e-6  # of its second differences
 
 
 @dataclass(frozen=True, repr=False)
