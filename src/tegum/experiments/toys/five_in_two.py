@@ -32,14 +32,14 @@ class FiveInTwo(Experiment):
     class Params(Training):
         """Densities, the ratio of one feature's importance to the one before, random starts of the search for the least exact loss.
 
-        The search also starts from the shapes of `_shapes` and from the network.
+        The search also starts from the shapes of `_shapes`.
         """
 
         density: tuple[Density, ...] = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
         decay: Decay = 0.9
         starts: NonNegativeInt = 12
 
-    presets = {"quick": Params(**quick(density=(1.0, 0.5, 0.2, 0.1, 0.05, 0.01), seeds=6, starts=0)), "paper": Params(seeds=20)}
+    presets = {"quick": Params(**quick(density=(1.0, 0.5, 0.2, 0.1, 0.05, 0.01), seeds=20, starts=0)), "paper": Params(seeds=40)}
 
     def cells(self, params: Params) -> list[Cell]:
         """One a density."""
@@ -52,7 +52,7 @@ class FiveInTwo(Experiment):
         trained = train(ReLUOutput(n_features=N, n_hidden=M), features, importance=importance, instances=params.seeds, **params.training())
         best = trained.best()
         kept = geometry.represented(best.W)
-        known = [*_shapes(cell.density), (best.W, best.b)]
+        optimum = theory.optimal_loss(features, M, importance, starts=params.starts, seed=params.seed, initial=_shapes(cell.density))
         return Row(
             represented=int(kept.sum()),
             kept=kept,
@@ -62,7 +62,7 @@ class FiveInTwo(Experiment):
             loss=best.loss,
             losses=trained.loss,
             share_at_best=float((trained.loss < 1.02 * trained.loss.min()).double().mean()),
-            optimum=theory.optimal_loss(features, M, importance, starts=params.starts, seed=params.seed, initial=known).loss,
+            optimum=min(optimum.loss, best.loss),
             W=best.W,
             b=best.b,
         )
@@ -92,8 +92,9 @@ class FiveInTwo(Experiment):
             "at every density the best network is within 2% of the least exact loss over all W and b: largest ratio", worst,
             expected=(None, 1.02),
             reason="2% is for training on samples at a finite rate. At the densities of the presets another order of the same shape costs at "
-            "most .3%, and the next best features in place of these at least 2.2% (p = .5), another shape 7%. The least loss is BFGS's on the "
-            f"closed form, from {_starts(rows.params)}",
+            "most .3%, and the next best features in place of these at least 2.2% (p = .5), another shape 7%. Of 36 networks trained as the "
+            f"quick preset does 1 in 7 comes that near at p = .5, where fewest do, so the best of {rows.params.seeds} misses once in {(6 / 7) ** -rows.params.seeds:.0f} "
+            f"seeds. The least loss is BFGS's on the closed form, from {_starts(rows.params)}",
         )  # fmt: skip
 
     def figures(self, rows: Rows) -> Iterable["figures.Figure"]:
@@ -115,8 +116,8 @@ class FiveInTwo(Experiment):
 
 
 def _starts(params: FiveInTwo.Params) -> str:
-    random = f", the network and {params.starts} random starts" if params.starts else " and the network"
-    return f"two features at right angles, two antipodal pairs, a pentagon{random}"
+    known = "two features at right angles, two antipodal pairs"
+    return f"{known}, a pentagon and {params.starts} random starts" if params.starts else f"{known} and a pentagon"
 
 
 def _shapes(density: float) -> list[tuple[torch.Tensor, torch.Tensor]]:
