@@ -93,8 +93,8 @@ class FiveInTwo(Experiment):
             expected=(None, 1.02),
             reason="2% is for training on samples at a finite rate. At the densities of the presets another order of the same shape costs at "
             "most .3%, and the next best features in place of these at least 2.2% (p = .5), another shape 7%. Of 36 networks trained as the "
-            f"quick preset does 1 in 7 comes that near at p = .5, where fewest do, so the best of {rows.params.seeds} misses once in {(6 / 7) ** -rows.params.seeds:.0f} "
-            f"seeds. The least loss is BFGS's on the closed form, from {_starts(rows.params)}",
+            f"quick preset does 1 in 7 comes that near at p = .5, where fewest do, so the best of {rows.params.seeds} misses "
+            f"once in {(6 / 7) ** -rows.params.seeds:.0f} seeds. The least loss is BFGS's on the closed form, from {_starts(rows.params)}",
         )  # fmt: skip
 
     def figures(self, rows: Rows) -> Iterable["figures.Figure"]:
