@@ -16,8 +16,6 @@ from tegum.experiments._intervals import wilson
 from tegum.experiments.toys.five_in_two import _spacing_error
 from tegum.experiments.toys.linear_and_relu import _order
 from tegum.experiments.toys.loss_terms import _by_number, _quadrature
-from tegum.experiments.toys.phase_one_dim import PhaseOneDim
-from tegum.experiments.toys.phase_two_dims import PhaseTwoDims
 from tegum.features import Bernoulli
 from tegum.toys import TokenPredictor
 
@@ -73,35 +71,6 @@ def test_the_loss_terms_hold_for_any_weights_and_only_the_formula_without_the_me
     for statement, verdict in told.items():
         # 5,000 samples, 6 comparisons each within 4 standard errors: a false alarm once in 2,600 seeds; this seed is fixed
         assert verdict == verdicts[statement].on_record, statement
-
-
-def test_the_phase_of_each_candidate_of_the_theory_is_its_own():
-    for experiment, models, features in (
-        (PhaseOneDim(), theory.one_dim_models(0.1), 2),
-        (PhaseTwoDims(), theory.two_dim_models(0.1), 3),
-    ):
-        turn = torch.linalg.qr(torch.randn(features - 1, features - 1, dtype=torch.float64, generator=torch.Generator().manual_seed(1)))[0]
-        W = torch.stack([W for W, _ in models.values()]) @ turn
-        assert experiment.phase(W).tolist() == list(range(len(models)))
-        assert list(models) == list(experiment.phases)
-
-
-def test_three_directions_at_120_degrees_are_in_no_phase_of_the_theory():
-    assert PhaseTwoDims().phase(theory.polygon(3)[None]).tolist() == [len(theory.TWO_DIM_PHASES)]
-    assert PhaseOneDim().phase(torch.tensor([[[0.1], [0.1]], [[1.0], [1.0]]])).tolist() == [3, 3]
-
-
-@pytest.mark.parametrize(
-    ("experiment", "candidates", "best"),
-    [
-        (PhaseOneDim, theory.one_dim_candidates, theory.best_one_dim),
-        (PhaseTwoDims, theory.two_dim_candidates, theory.best_two_dim),
-    ],
-)
-def test_free_weights_and_biases_gain_what_the_phase_grids_say(experiment, candidates, best):
-    s, r = theory.triple_point()
-    least = min(float(loss) for loss in candidates(s, r).values())
-    assert best(s, r, starts=4).loss / least == pytest.approx(experiment.free, abs=5e-4)  # the attribute has three digits
 
 
 def test_a_pentagon_has_no_spacing_error_and_a_square_has_eighteen_degrees():

@@ -1,11 +1,15 @@
 """Three features in two dims: the extra feature is dropped, drives another out, shares a dim, or makes the other two share one."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 
 from tegum import theory
-from tegum.experiments.toys._phase_grid import PhaseGrid, log_grid
+from tegum.experiments import Claim, Rows
+from tegum.experiments.toys._phase_grid import MARGIN, PhaseGrid, exact_optimum, log_grid
 from tegum.experiments.toys._training import quick
+from tegum.geometry import represented
 
 OPPOSED = -0.9  # cosine below which two directions count as sharing a dim from opposite ends
 
@@ -18,10 +22,11 @@ class PhaseTwoDims(PhaseGrid):
     source = "Elhage et al. 2022, 'Superposition as a phase change'"
     sizes = (3, 2)
     phases = theory.TWO_DIM_PHASES
-    free = 0.828
+    chance = (1 / 3, "three pairs may share a dim, and a random start picks one")
+    other = "In 'other' all three features share both dims, some 120 degrees apart below s = 1."
 
     presets = {
-        "quick": PhaseGrid.Params(density=log_grid(0.01, 1, 9), importance=log_grid(0.1, 10, 9), **quick(seeds=6, steps=1_000)),
+        "quick": PhaseGrid.Params(density=log_grid(0.0316, 1, 9), importance=log_grid(0.1, 10, 9), **quick(seeds=6, steps=900)),
         "paper": PhaseGrid.Params(),
     }
 
@@ -30,9 +35,13 @@ class PhaseTwoDims(PhaseGrid):
         losses = theory.two_dim_candidates(density, importance).values()
         return np.stack([np.broadcast_to(loss, importance.shape) for loss in losses])
 
+    def minima(self, density: float, importance: np.ndarray) -> theory.Minima:
+        """A pair and a feature alone, or all three together."""
+        return theory.two_dim_minima(density, importance)
+
     def phase(self, W: torch.Tensor) -> torch.Tensor:
         """By which norms exceed 1/2 and, where all three do, which two are opposed."""
-        kept = W.norm(dim=-1) > 0.5
+        kept = represented(W)
         unit = torch.nn.functional.normalize(W, dim=-1)
         cosine = unit @ unit.mT
         shared = torch.stack([cosine[..., 0, 2], cosine[..., 1, 2], cosine[..., 0, 1]], -1)
@@ -44,3 +53,14 @@ class PhaseTwoDims(PhaseGrid):
         phase[opposed & (least.indices < 2)] = 2
         phase[opposed & (least.indices == 2)] = 3
         return phase
+
+    def claims(self, rows: Rows) -> Iterable[Claim]:
+        """That the phase which three features add is there, besides the agreement."""
+        yield from super().claims(rows)
+        trained, (optimum, _, lead) = rows.values("phase"), exact_optimum(rows)
+        there = (optimum == 3) & (lead > MARGIN)
+        yield Claim(
+            "networks make the first two features share a dim where the exact optimum does: share of such points",
+            (trained[there] == 3).mean() if there.any() else np.nan, expected=(self.floor(there.sum(), rows), None),
+            reason=f"{there.sum()} points where it leads by over {MARGIN:.0%}; the floor as for all phases",
+        )  # fmt: skip
