@@ -20,7 +20,7 @@ COMMANDS = re.findall(r"^tegum ([a-z]+(?: \S+)*)  ", README.read_text(), flags=r
 
 def told(example):
     """The lines that the example says it prints."""
-    return re.findall(r"^ *#> (.*)$", example, flags=re.MULTILINE)
+    return re.findall(r"^ *# > (.*)$", example, flags=re.MULTILINE)
 
 
 def alike(printed, said):
