@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
 
 import tegum
 from tegum.features.bernoulli import Bernoulli
+from tegum.toys.engines import reference
+from tegum.toys.engines._interrupt import held_interrupt
 from tegum.toys.losses.squared_error import SquaredError
 from tegum.toys.models.relu_output import ReLUOutput
 
@@ -63,6 +66,48 @@ def test_ctrl_c_while_the_exact_loss_is_summed_leaves_it_to_the_common_samples(m
     assert exact.loss_kind == "exact expected loss"
     # 5 standard errors, 3 networks: a false alarm once in 500,000 runs
     assert ((run.loss - exact.loss).abs() <= 5 * run.loss_se).all()
+
+
+def test_ctrl_c_just_after_the_weights_moved_waits_until_the_step_is_counted(monkeypatch):
+    class Pressed(torch.optim.AdamW):
+        def step(self, closure=None):
+            super().step(closure)
+            pressed.append(len(pressed))
+            if len(pressed) == 7:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.01)  # Python sees the signal here, before the engine counts
+
+    pressed = []
+    monkeypatch.setitem(reference.OPTIMIZERS, "adamw", Pressed)
+    run = tegum.train(MODEL, FEATURES, steps=1000, **ASKED)
+    monkeypatch.undo()
+    assert run.steps_done == len(pressed) == 7
+    assert run.W.equal(tegum.train(MODEL, FEATURES, steps=7, **ASKED).W)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_twice_does_not_wait():
+    def press():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+    with held_interrupt() as interrupted:
+        assert not interrupted()
+        press()
+        assert interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            press()
+
+
+def test_a_handler_of_somebody_else_is_left_alone():
+    mine = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with held_interrupt() as interrupted:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not interrupted()
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, mine)
 
 
 SCRIPT = """

@@ -8,6 +8,7 @@ import torch
 
 from tegum.features._base import fill
 from tegum.toys.engines._base import Engine, History, Plan, Trained
+from tegum.toys.engines._interrupt import held_interrupt
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 SCHEDULES: dict[str, Callable[[float], float]] = {
@@ -41,18 +42,19 @@ class Reference(Engine):
             kept.append((done, loss.detach().cpu().clone(), module.directions.detach().cpu().clone(), module.bias.detach().cpu().clone()))
 
         try:
-            while done < plan.steps:
-                draw_batch(x, plan, done)
-                loss = plan.loss.per_sample(module(x), x, importance).mean(-1)
-                if done in wanted:
-                    keep(loss)
-                module.zero_grad()
-                loss.sum().backward()
-                optimizer.step()
-                scheduler.step()
-                done += 1
-                progress(done)
-        except KeyboardInterrupt:
+            with held_interrupt() as interrupted:
+                while done < plan.steps and not interrupted():
+                    draw_batch(x, plan, done)
+                    loss = plan.loss.per_sample(module(x), x, importance).mean(-1)
+                    if done in wanted:
+                        keep(loss)
+                    module.zero_grad()
+                    loss.sum().backward()
+                    optimizer.step()
+                    scheduler.step()
+                    done += 1
+                    progress(done)
+        except KeyboardInterrupt:  # Ctrl-C twice, or raised by what a caller hooked in
             pass
         if done in wanted or (wanted and done < plan.steps):
             draw_batch(x, plan, done)
