@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -86,6 +88,16 @@ def test_claims_that_raise_are_exit_1_then_and_in_the_status(tegum_here, monkeyp
     assert status.out.endswith("no claims judged; 1 failure\n")
     assert tegum_here("status", "--json").json[0]["claims_failure"].startswith("ZeroDivisionError")
     assert tegum_here("run", "coin_flips").code == tegum_here("status").code == 0
+
+
+def test_a_claim_that_this_tegum_cannot_read_is_one_line_in_every_command(tegum_here, tmp_path):
+    assert tegum_here("run", "coin_flips").code == 0
+    with closing(sqlite3.connect(tmp_path / "runs" / "store.db")) as store, store:
+        store.execute("""UPDATE claims SET claim = json_set(claim, '$.colour', 'red')""")
+    for command in (["info", "coin_flips"], ["status"], ["report"]):
+        answer = tegum_here(*command)
+        assert (answer.code, answer.err.count("\n")) == (2, 1)
+        assert "'colour', which this tegum does not know" in answer.err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")

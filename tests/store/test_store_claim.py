@@ -82,12 +82,6 @@ def test_an_exact_claim_needs_no_reason_for_a_tolerance_of_nothing():
     assert Claim("x", 1.0, expected=(0, 2), tolerance=None).as_recorded
 
 
-def test_a_claim_saved_before_reasons_were_asked_for_can_still_be_read():
-    saved = Claim("x", 1.0, expected=1.0, tolerance=0.1, interval=(0.9, 1.1), reason="why").to_dict() | {"reason": ""}
-    assert Claim.from_dict(saved).reason == "not given"
-    assert Claim.from_dict(Claim("x", 1.0, expected=1.0, reason="exact").to_dict()).reason == "exact"
-
-
 def test_a_saved_claim_with_a_field_unknown_here_names_it():
     with pytest.raises(ValueError, match="'colour', which this tegum does not know"):
         Claim.from_dict(Claim("x", 1.0, expected=1.0).to_dict() | {"colour": "red"})

@@ -182,6 +182,17 @@ def test_a_cell_that_fails_is_a_value_with_its_reason_and_is_tried_again_next_ti
     assert len((tmp_path / "raises was run").read_text()) == 2
 
 
+def test_claims_that_exit_are_a_failure_of_theirs_alone(copy, monkeypatch):
+    def leave(self, rows):
+        raise SystemExit("enough")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Walks, "claims", leave)
+        (outcome,) = run_experiments([(Walks, SMALL, "quick")], copy, jobs=1)
+    assert "enough" in outcome.errors[0].message
+    assert "enough" in copy.runs()[0].claims_failure.message
+
+
 def test_claims_that_raise_leave_no_old_verdict_and_are_told_until_they_are_judged(copy, done, monkeypatch):
     assert copy.claims()
     with monkeypatch.context() as broken:

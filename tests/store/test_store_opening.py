@@ -5,6 +5,8 @@ import resource
 import shutil
 import sqlite3
 import tempfile
+import threading
+import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -91,7 +93,39 @@ def test_a_database_damaged_beyond_its_head_is_told_as_damaged(copy):
             use(Store(copy))
 
 
-def test_a_store_is_marked_before_it_is_used(made):
+def test_a_store_that_another_process_makes_at_this_moment_is_not_taken_for_a_foreign_one(tmp_path, monkeypatch):
+    class Slow(sqlite3.Connection):
+        def execute(self, sql, *arguments):
+            if "user_version" in sql and not made:
+                made.append(threading.Thread(target=Store(tmp_path).create))
+                made[0].start()
+                time.sleep(0.5)  # it would be done by now, were it let
+            return super().execute(sql, *arguments)
+
+    def connect(path, mode):
+        return sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=60, check_same_thread=False, factory=Slow)
+
+    made = []
+    (tmp_path / "store.db").touch()
+    monkeypatch.setattr("tegum.store.opening._connect", connect)
+    assert Store(tmp_path).exists in (False, True)  # before or after, but not Unreadable
+    made[0].join(30)
+    assert Store(tmp_path).exists
+
+
+def test_the_mark_is_the_first_thing_written(tmp_path, monkeypatch):
+    def stop(connection):
+        seen.append([connection.execute(s).fetchone()[0] for s in ("PRAGMA application_id", "SELECT count(*) FROM sqlite_master")])
+        raise InterruptedError
+
+    seen = []
+    monkeypatch.setattr("tegum.store.opening._enter_wal", stop)
+    with pytest.raises(InterruptedError):
+        Store(tmp_path).create()
+    assert seen == [[int.from_bytes(b"tegu"), 0]]
+
+
+def test_a_store_carries_its_mark_and_the_number_of_its_format(made):
     with closing(sqlite3.connect(f"file:{made / 'store.db'}?mode=ro", uri=True)) as connection:
         assert connection.execute("PRAGMA application_id").fetchone() == (int.from_bytes(b"tegu"),)
         assert connection.execute("PRAGMA user_version").fetchone() == (1,)

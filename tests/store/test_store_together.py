@@ -19,7 +19,7 @@ ONE = Walks.Params(walks=1, steps=(10,))
 def test_two_runs_at_once_compute_every_cell_once(tmp_path):
     diary = tmp_path / "diary"
     diary.mkdir()
-    options = {"walks": 150, "steps": [10], "milliseconds": 15, "folder": str(diary)}
+    options = {"walks": 150, "steps": [10], "milliseconds": 40, "folder": str(diary)}
     runners = [start_runner(tmp_path / "runs", "Diary", options, jobs=1) for _ in range(2)]
     ends = [(*runner.communicate(timeout=60), runner.returncode) for runner in runners]
     assert [end[1:] for end in ends] == [("", 0), ("", 0)]

@@ -37,7 +37,8 @@ def info(
         part = parts.find(room, name)
     claims: dict[str, list[Claim]] = {}
     if room == "experiments":
-        told, claims = _experiment(part()), _stored_claims(part, store)
+        with refusing():
+            told, claims = _experiment(part()), _stored_claims(part, store)
     else:
         told = {"room": room, "name": part.__name__, "module": part.__module__, "text": _text(part), "parameters": _arguments(part)}
     if as_json:

@@ -1,5 +1,6 @@
 """`tegum status` and `tegum report`: what a store holds, as a table and as pages to read."""
 
+import errno
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,6 +69,8 @@ def report(
     except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise BadInput(f"cannot write the report to {folder}: {error.strerror}") from error
     except OSError as error:
+        if error.errno == errno.EROFS:
+            raise BadInput(f"cannot write the report to {folder}: {error.strerror}") from error
         raise Failed(f"cannot write the report to {folder}: {error.strerror}" if error.strerror else one_line(error)) from error
     if as_json:
         emit_json({"report": str(page), "bytes": page.stat().st_size})
@@ -76,11 +79,12 @@ def report(
 
 
 def _experiment(name: str) -> Any:
-    """The experiment; None where it is not available any more."""
+    """The experiment of exactly this name (a script's may be called as another's id); None where it is not available any more."""
     try:
-        return parts.find("experiments", name)
+        found = parts.find("experiments", name)
     except parts.UnknownPart:
         return None
+    return found if found.name == name else None
 
 
 def _present_version(runs: "list[RunRecord]", name: str, experiment: Any) -> int:

@@ -3,6 +3,8 @@
 It is written whole beside the old one and then takes its place, so a report that cannot be written leaves the last one as it was.
 """
 
+import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +13,8 @@ from tegum.report._collect import collect
 from tegum.report._page import page
 from tegum.report._parts import Report
 from tegum.store import Experiment, Store
+
+_SCRATCH = ".unfinished-"
 
 
 def build(store: Store, out: str | Path, experiments: Iterable[type[Experiment]] | None = None) -> Path:
@@ -24,7 +28,10 @@ def build(store: Store, out: str | Path, experiments: Iterable[type[Experiment]]
     chosen = discover("experiments") if experiments is None else {experiment.name: experiment for experiment in experiments}
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".unfinished-", dir=folder) as name:
+    for killed in folder.glob(f"{_SCRATCH}*"):  # no report takes an hour: who was writing there is gone
+        if time.time() - killed.stat().st_mtime > 3600:
+            shutil.rmtree(killed, ignore_errors=True)
+    with TemporaryDirectory(prefix=_SCRATCH, dir=folder) as name:
         scratch = Path(name)
         _write(collect(store, chosen, scratch), scratch)
         files = (file.relative_to(scratch) for file in scratch.rglob("*") if file.is_file())

@@ -106,12 +106,10 @@ class Claim:
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> "Claim":
-        """The claim that `to_dict` wrote, also into a store from before a reason was asked for. Raises ValueError for fields unknown here."""
+        """The claim that `to_dict` wrote. Raises ValueError for fields unknown here."""
         unknown = [name for name in saved if name not in cls.__dataclass_fields__ or name == "_"]
         if unknown:
             raise ValueError(f"a saved claim has the fields {', '.join(map(repr, unknown))}, which this tegum does not know: upgrade it")
-        if (saved.get("tolerance") or saved.get("interval")) and not saved.get("reason"):
-            saved = {**saved, "reason": "not given"}
         return cls(**saved)
 
     def __str__(self) -> str:

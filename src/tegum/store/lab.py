@@ -270,7 +270,9 @@ class _Lab:
         if not plan.errors:
             try:
                 judged = plan.claims = evaluate(plan.experiment, plan.rows)
-            except Exception as error:  # noqa: BLE001 - whatever claims() raises is told, and other experiments go on
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever claims() raises is told, and other experiments go on
                 judged = Failure(None, "claims", message_of(error), traceback.format_exc())
                 plan.errors = (judged,)
         self._store.finish(plan.run, plan.setting, judged)

@@ -96,8 +96,9 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
 def _is_marked(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the file carries tegum's mark. SQLite itself must say so: who closes a file that he read by himself ends SQLite's locks on it."""
     try:
-        (mark,), (made_for,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version"))
+        # in this order: another process may be making the store just now, and it stamps the mark before it makes a table
         used = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        (made_for,), (mark,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("user_version", "application_id"))
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:

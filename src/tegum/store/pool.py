@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any, Self
 
 from pebble import ProcessExpired, ProcessPool
@@ -168,13 +169,14 @@ class Pool:
         return lost
 
     def _open_slot(self) -> None:
+        resource_tracker.ensure_running()  # it lets Ctrl-C through again where it starts, which must not be inside
         with _interrupts_held():
             slot = _Slot()
             self._slots.append(slot)
             try:
                 self._schedule(slot, os.getpid)
-            except OSError as error:
-                raise RuntimeError(f"worker processes cannot be started: {error}") from error
+            except (OSError, RuntimeError) as error:
+                raise RuntimeError(f"worker processes cannot be started: {message_of(error)}") from error
 
     def _schedule(self, slot: _Slot, function: Any, *arguments: Any) -> None:
         future = slot.pool.schedule(function, args=arguments)

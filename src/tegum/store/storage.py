@@ -85,6 +85,8 @@ class Store:
     """
 
     def __init__(self, place: str | Path = "runs") -> None:
+        if not str(place):
+            raise ValueError("a store needs a place: a folder, or URL#DIR")
         if "://" in str(place):
             url, _, folder = str(place).partition("#")
             self.url = sa.make_url(url)

@@ -4,6 +4,7 @@ Everything that goes in or out is text, so nothing of an experiment is ever pick
 traceback. A worker dies with the process that started it, even where that one was killed.
 """
 
+import errno
 import importlib
 import json
 import multiprocessing
@@ -85,6 +86,8 @@ def execute(task: Task) -> Done | Raised | Unsaved:
     try:
         digest = Arrays(task.arrays).write(arrays) if arrays else None
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):  # the cell's own doing, not the disk's
+            return Raised(f"{message_of(error)}: the cell leaves files open", traceback.format_exc())
         return Unsaved(error.errno, error.strerror or str(error))
     return Done(fields, digest, seconds)
 
