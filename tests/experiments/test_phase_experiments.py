@@ -103,7 +103,7 @@ def test_a_feature_dropped_everywhere_has_no_borders_and_no_pair(optima, dropped
     assert off_record(ONE, rows) == {CLOSED, PHASE, LOSS, BELOW, ABOVE, TRIPLE}
 
 
-@pytest.mark.parametrize(("experiment", "refuted"), [(ONE, {PHASE, LOSS, TRIPLE}), (TWO, {PHASE, LOSS})])
+@pytest.mark.parametrize(("experiment", "refuted"), [(ONE, {PHASE, LOSS, TRIPLE, BELOW, ABOVE}), (TWO, {PHASE, LOSS})])
 def test_networks_that_are_the_candidates_are_not_the_optimum(optima, experiment, refuted):
     rows = changed(optima[experiment], phase=lambda row: row.candidates.argmin(0), loss=lambda row: row.candidates.min(0))
     assert refuted <= off_record(experiment, rows)
@@ -169,10 +169,38 @@ def test_the_lead_is_over_the_best_of_the_other_phases_be_it_a_minimum_or_a_cand
     assert lead.item() > MARGIN
 
 
-def test_the_floor_leaves_two_standard_errors_for_points_that_all_networks_miss(optima):
+def test_the_floor_is_what_one_run_in_forty_falls_below(optima):
     rows = Rows(optima[ONE].params.model_copy(update={"seeds": 4}), optima[ONE])
-    assert ONE.floor(100, rows) == pytest.approx(1 - 1 / 16 - 2 * 0.025)  # 6.25 points and twice their root, of 100
+    missed = np.random.default_rng(0).binomial(100, 1 / 16, 200_000)  # at a chance of 1/2 all of four miss at 1 point in 16
+    below = (1 - missed / 100 < ONE.floor(100, rows) - 1e-9).mean()
+    assert below <= 1 / 40 < (1 - missed / 100 < ONE.floor(100, rows) + 0.01 - 1e-9).mean()
     assert TWO.floor(100, rows) < ONE.floor(100, rows)
+    assert ONE.floor(0, rows) == 0
+
+
+def test_every_density_draws_initial_weights_of_its_own():
+    params = ONE.presets["quick"]
+    seeds = [params.training_at(cell)["seed"] for cell in ONE.cells(params)]
+    assert len(set(seeds)) == len(params.density)
+    others = params.model_copy(update={"seed": 1})
+    assert not set(seeds) & {others.training_at(cell)["seed"] for cell in ONE.cells(others)}
+
+
+@pytest.mark.parametrize("importance", [(10.0, 1.0, 0.1), (1.0, 1.0), (0.0, 1.0)])
+def test_importances_that_do_not_ascend_from_above_zero_are_refused(importance):
+    with pytest.raises(ValueError, match=r"importance"):
+        ONE.Params(importance=importance)
+
+
+@pytest.mark.parametrize(
+    ("density", "importance", "left_out"), [((0.01,), (0.5, 2.0), {BELOW, ABOVE, TRIPLE}), ((0.9,), (1.0,), {BELOW, ABOVE, TRIPLE, FORM})]
+)
+def test_a_claim_that_a_grid_cannot_decide_is_not_made(monkeypatch, density, importance, left_out):
+    monkeypatch.setitem(GRID, ONE, GRID[ONE] | {"density": density, "importance": importance})
+    rows = perfect(ONE)
+    made = [claim.statement for claim in ONE.claims(rows)]
+    assert not any(statement.startswith(tuple(left_out)) for statement in made)
+    assert off_record(ONE, rows) == set()
 
 
 def test_agreement_leaves_out_the_best_and_the_worst():

@@ -3,12 +3,12 @@
 The candidates of `tegum.theory.phase` have bias 0 where features share a dim and a dropped feature's weight at exactly 0. Here each is a start that
 descends to the minimum of its neighbourhood. What that changes:
 
-- an antipodal pair gains up to 14% by smaller norms and positive biases, so its borders move outwards (`pair_border`);
-- a dropped feature is left a small weight opposite the other once features are dense, for a gain of a few per cent;
-- three features may share two dims at about 120 degrees, best of all near r = 1 for densities above about 0.55.
+- an antipodal pair gains by smaller norms and positive biases (14% at s = 4/7, r = 1, and more above), so its borders move outwards (`pair_border`);
+- a dropped feature is left a weight of up to half opposite the other once features are dense, for a gain of 1.5% at the most;
+- three features may share two dims at about 120 degrees, best of all near r = 1 for densities above about 0.54.
 
-A feature with a dim of its own costs nothing beside a pair with a dim of its own, so all minima of three features in two dims but that last are
-those of one pair. That no other W is better was searched for with random starts, not proved.
+A feature alone in its dim costs nothing, so in two dims every minimum but the last kind is that of a pair, with the third feature alone. That no
+other W is better was searched for with random starts, not proved.
 """
 
 from typing import NamedTuple
@@ -74,7 +74,8 @@ def pair_border(density: float) -> float:
     """Relative importance r below 1 at which an antipodal pair in 1 dim costs what dropping the extra feature costs, both with all else free.
 
     The other border is 1/r. Each least loss has the extra feature's error as its slope in r, so Newton's method needs no further derivative; it
-    comes from r = 1 down, where the pair is always a minimum. Raises ValueError unless 0 < density < 1.
+    begins a tenth below the closed form's border, and goes back where no pair is a minimum. From s = 0.68 on the two minima are one, and what is
+    returned is where its smaller weight passes 1/2. Raises ValueError unless 0 < density < 1.
     """
     if not 0 < density < 1:
         raise ValueError(f"density is {density}; a pair has a border for densities between 0 and 1")

@@ -22,7 +22,7 @@ class PhaseTwoDims(PhaseGrid):
     source = "Elhage et al. 2022, 'Superposition as a phase change'"
     sizes = (3, 2)
     phases = theory.TWO_DIM_PHASES
-    chance = (1 / 3, "three pairs may share a dim, and a random start picks one")
+    chance = (0.4, "measured with room: of 18 networks at each of 36 points, six would all miss at 2.0%, ten at 0.5%")
     other = "In 'other' all three features share both dims, some 120 degrees apart below s = 1."
 
     presets = {
@@ -59,8 +59,9 @@ class PhaseTwoDims(PhaseGrid):
         yield from super().claims(rows)
         trained, (optimum, _, lead) = rows.values("phase"), exact_optimum(rows)
         there = (optimum == 3) & (lead > MARGIN)
-        yield Claim(
-            "networks make the first two features share a dim where the exact optimum does: share of such points",
-            (trained[there] == 3).mean() if there.any() else np.nan, expected=(self.floor(there.sum(), rows), None),
-            reason=f"{there.sum()} points where it leads by over {MARGIN:.0%}; the floor as for all phases",
-        )  # fmt: skip
+        if there.any():
+            yield Claim(
+                "networks make the first two features share a dim where the exact optimum does: share of such points",
+                (trained[there] == 3).mean(), expected=(self.floor(there.sum(), rows), None),
+                reason=f"{there.sum()} points where it leads by over {MARGIN:.0%}; the floor as for all phases",
+            )  # fmt: skip
