@@ -90,6 +90,12 @@ class TestFiveInTwo:
         stuck = theory.optimal_loss(features, 2, importance, starts=0, initial=[(W, mean_where_dropped(W, density))])
         refuted(claims(five_in_two, lambda p: (stuck.W, stuck.b), density=(density,), starts=0), "within 2%")
 
+    def test_a_search_that_misses_the_basin_of_the_best_network_is_found_out(self, monkeypatch):
+        features, importance = Bernoulli(n_features=5, density=0.05), 0.9 ** np.arange(5)
+        best = theory.optimal_loss(features, 2, importance, starts=0, initial=five_in_two._shapes(0.05))
+        monkeypatch.setattr(five_in_two, "_shapes", lambda p: [(self.SQUARE, mean_where_dropped(self.SQUARE, p))])
+        refuted(claims(five_in_two, lambda p: (best.W, best.b), density=(0.05,), starts=0), "no network does better")
+
     @pytest.mark.slow
     @pytest.mark.parametrize("density", LEAST)
     def test_the_shapes_reach_the_least_loss_known(self, density):
@@ -212,7 +218,7 @@ class TestLossTerms:
 @pytest.mark.parametrize(
     ("module", "changes", "count"),
     [
-        (five_in_two, TestFiveInTwo.CHANGES | {"density": (1.0,)}, 6),
+        (five_in_two, TestFiveInTwo.CHANGES | {"density": (1.0,)}, 7),
         (one_neuron, TestOneNeuron.CHANGES, 3),
         (linear_and_relu, TestLinearAndReLU.CHANGES, 6),  # and one where features are dropped
         (token_neuron, TestTokenNeuron.CHANGES, 6),

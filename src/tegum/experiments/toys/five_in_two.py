@@ -1,6 +1,9 @@
 """Five features, two dimensions: dense, the model keeps the two most important at right angles; sparse, it folds all five into a pentagon.
 
 The opening figure of *Toy Models of Superposition*: n = 5 features of importance 0.9^i, m = 2 hidden dims, ReLU output, from dense to sparse.
+
+One choice was made after looking: the quick preset trained 6 networks a density at first, too few (the best of 6 came to 1.022 to 1.026 times the
+least loss in three of six groups), so it trains 20, and the paper preset 40.
 """
 
 from collections.abc import Iterable
@@ -12,6 +15,7 @@ from pydantic import Field, NonNegativeInt
 
 from tegum import figures, geometry, theory
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
+from tegum.experiments._intervals import wilson
 from tegum.experiments.toys._training import Density, Training, quick
 from tegum.features.bernoulli import Bernoulli
 from tegum.toys.models.relu_output import ReLUOutput
@@ -26,7 +30,7 @@ class FiveInTwo(Experiment):
 
     id = "A1"
     title = "Five features in two dimensions: from an orthogonal pair to a pentagon"
-    version = 2
+    version = 3
     source = "Elhage et al. 2022, introduction ('sparsity and superposition')"
 
     class Params(Training):
@@ -62,7 +66,7 @@ class FiveInTwo(Experiment):
             loss=best.loss,
             losses=trained.loss,
             share_at_best=float((trained.loss < 1.02 * trained.loss.min()).double().mean()),
-            optimum=min(optimum.loss, best.loss),
+            optimum=optimum.loss,
             W=best.W,
             b=best.b,
         )
@@ -79,7 +83,7 @@ class FiveInTwo(Experiment):
         yield Claim(f"at density {dense.density:g} these are the two most important", bool(dense.kept[:2].all()), expected=True)
         yield Claim(
             f"at density {dense.density:g} the two are orthogonal: |cosine|", dense.overlap, expected=0, tolerance=0.1,
-            reason="the features of any superposed pair in a plane of five meet at |cosine| >= .31; .1 is a third of that",
+            reason="at right angles within 6 degrees: a choice, to leave room for training on samples",
         )  # fmt: skip
         yield Claim(
             f"at density {sparse.density:g} the five directions stand 72 degrees apart: largest deviation, degrees", sparse.spacing_error,
@@ -87,14 +91,17 @@ class FiveInTwo(Experiment):
             reason="four or six directions spread evenly would be off by 18 or 12 degrees; 6 is half the lesser",
         )  # fmt: skip
         yield Claim(f"at density {sparse.density:g} all five norms exceed .9: the least", sparse.least_norm, expected=(0.9, None))
-        worst = max(float(row.loss / row.optimum) for row in rows)
+        ratios = [float(row.loss / row.optimum) for row in rows]
         yield Claim(
-            "at every density the best network is within 2% of the least exact loss over all W and b: largest ratio", worst,
+            "at every density the best network is within 2% of the least exact loss over all W and b: largest ratio", max(ratios),
             expected=(None, 1.02),
-            reason="2% is for training on samples at a finite rate. At the densities of the presets another order of the same shape costs at "
-            "most .3%, and the next best features in place of these at least 2.2% (p = .5), another shape 7%. Of 36 networks trained as the "
-            f"quick preset does 1 in 7 comes that near at p = .5, where fewest do, so the best of {rows.params.seeds} misses "
-            f"once in {(6 / 7) ** -rows.params.seeds:.0f} seeds. The least loss is BFGS's on the closed form, from {_starts(rows.params)}",
+            reason="2% is for training on samples at a finite rate. At decay .9 and the densities of the presets another order of the same shape "
+            "costs at most .3%, and the next best features in place of these at least 2.2% (p = .5), another shape 7%; at another decay these "
+            f"differ.{_chance_of_the_best(rows.params)} The least loss is BFGS's on the closed form, from {_starts(rows.params)}",
+        )  # fmt: skip
+        yield Claim(
+            "check of the search: no network does better than the least exact loss found: least ratio", min(ratios), expected=(1, None),
+            tolerance=1e-6, reason="the search has no certificate, so a better network would show that it failed; 1e-6 is for where BFGS stops",
         )  # fmt: skip
 
     def figures(self, rows: Rows) -> Iterable["figures.Figure"]:
@@ -113,6 +120,19 @@ class FiveInTwo(Experiment):
             curves={"least exact loss": (rows.values("density"), rows.values("optimum"))},
             caption=f"{best}, beside the least exact loss that BFGS finds over every W and b, from {_starts(rows.params)}.",
         )  # fmt: skip
+
+
+def _chance_of_the_best(params: FiveInTwo.Params) -> str:
+    """How often one network comes within 2% where that is rarest: known of the quick preset's training, and told of it alone."""
+    if params != FiveInTwo.presets["quick"]:
+        return ""
+    near, of = 5, 36
+    share, (low, high) = wilson(near, of)
+    return (
+        f" Of {of} networks trained as here {near} came that near at p = .5, where fewest do (Wilson 95% interval {low:.2f} to {high:.2f}), so "
+        f"the best of {params.seeds} misses with a chance of about {(1 - share) ** params.seeds:.1%} ({(1 - high) ** params.seeds:.1%} to "
+        f"{(1 - low) ** params.seeds:.0%})."
+    )
 
 
 def _starts(params: FiveInTwo.Params) -> str:
