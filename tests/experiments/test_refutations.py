@@ -132,6 +132,15 @@ class TestLinearAndReLU:
         found = self.on(lambda p: rows_of(20, self.PAIRS, range(9)) if p > 0.5 else rows_of(20, self.AXES, range(5)))
         refuted(found, "the sparser, the more", "more than twice its dims")
 
+    def test_a_network_that_keeps_as_many_at_every_density(self):
+        refuted(self.on(lambda p: rows_of(20, self.PAIRS, range(9))), "the sparser, the more")
+
+    def test_a_network_that_keeps_all_cannot_keep_more_and_may_not_keep_less(self):
+        every = self.PAIRS[:1].expand(20, -1)
+        for then, verdict in ((every, "holds"), (rows_of(20, self.PAIRS, range(9)), "refuted")):
+            found = self.on(lambda p, then=then: every if p > 0.5 else then)
+            assert [claim.verdict for claim in found if "the sparser, the more" in claim.statement] == [verdict]
+
     def test_triangles_are_no_antipodal_pairs(self):
         triangles = torch.zeros(7, 5, dtype=torch.float64)
         triangles[:3, :2] = triangles[3:6, 2:4] = 1.2 * theory.polygon(3)
