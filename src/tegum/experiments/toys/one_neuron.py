@@ -97,7 +97,8 @@ class OneNeuron(Experiment):
             {"density": rows.values("density"), "share": share, "low": ends[:, 0], "high": ends[:, 1]},
             "density", "share", error=("low", "high"), log_x=True, x_title="density p", y_title="share of networks",
             caption=f"Share of the {rows.params.seeds} networks a density that keep both features (|W| > 1/2) at opposite ends of the neuron, "
-            "with its Wilson 95% interval. A sparse network that misses the pair began with both weights on one side and stays there.",
+            "with its Wilson 95% interval. A sparse network that misses the pair nearly always began with both weights on one side, from where few "
+            "get across.",
         )  # fmt: skip
 
 

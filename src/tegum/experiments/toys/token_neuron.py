@@ -84,7 +84,7 @@ class TokenNeuron(Experiment):
             "a neuron that fires for two of four tokens costs at least ln 2 = .693 nats", step.least[2], expected=two, tolerance=1e-9,
             reason=minimised,
         )  # fmt: skip
-        pairs, pairs_interval = _share(step.fires == 2)
+        pairs, pairs_interval = wilson((step.fires == 2).sum(), len(step.fires))
         yield Claim(
             "most trained on/off neurons fire for two tokens: share of networks", pairs, expected=(0.5, None), interval=pairs_interval,
             reason=f"Wilson 95% interval over {len(step.fires)} networks",
@@ -93,7 +93,7 @@ class TokenNeuron(Experiment):
             "the best trained on/off neuron takes the two-token solution: loss in nats", step.losses.min(), expected=two, tolerance=0.02,
             reason=f"a sixth of what separates it from the one-token neuron ({one - two:.3f}), for unfinished training; exact over the four tokens",
         )  # fmt: skip
-        several, several_interval = _share(relu.fires >= 2)
+        several, several_interval = wilson((relu.fires >= 2).sum(), len(relu.fires))
         yield Claim(
             "most trained ReLU neurons are polysemantic, firing for two tokens or more: share of networks", several, expected=(0.5, None),
             interval=several_interval, reason=f"Wilson 95% interval over {len(relu.fires)} networks",
@@ -159,7 +159,3 @@ def _least_loss(n_on: int) -> float:
     with torch.enable_grad():
         search.step(loss)
         return loss().item()
-
-
-def _share(of: np.ndarray) -> tuple[float, tuple[float, float]]:
-    return wilson(of.sum(), len(of))
