@@ -1,5 +1,6 @@
 """A16: its arithmetic on tables whose answers are known, and the real table where its package is installed."""
 
+import inspect
 import sys
 from importlib.util import find_spec
 
@@ -148,6 +149,69 @@ def test_every_subset_of_treatments_makes_its_claims_and_figures(monkeypatch):
         experiment, rows = run(EmbeddingTable.Params(treatments=treatments, rotations=19, resamples=5))
         assert list(experiment.claims(rows))
         assert all(figure.layout.meta["caption"] for figure in experiment.figures(rows))
+
+
+def claims_on(monkeypatch, table):
+    every = sorted({word for pairs in _analogies.CATEGORIES.values() for pair in pairs for word in pair})
+    monkeypatch.setattr(_minilm, "vocabulary", lambda: (*every, *(f"[unused{i}]" for i in range(len(table) - len(every)))))
+    monkeypatch.setattr(_minilm, "word_embeddings", lambda: table)
+    experiment, rows = run(EmbeddingTable.Params(treatments=("raw", "centred"), rows=1000, rotations=19, resamples=100))
+    return list(experiment.claims(rows))
+
+
+def refuted(found, *parts_of_statements):
+    for part in parts_of_statements:
+        assert [claim.verdict for claim in found if part in claim.statement] == ["refuted"], part
+
+
+def test_random_directions_refute_what_is_said_of_words(monkeypatch):
+    found = claims_on(monkeypatch, seeded(2000, 384))
+    refuted(found, "79 directions a dim", "lie in a cone", "some two tokens are far nearer", "of all 30,522 tokens", "and of all but king")
+
+
+def test_a_large_and_a_small_clump_are_neither_spread_nor_orthogonal(monkeypatch):
+    table = 0.01 * seeded(2000, 64)
+    table[:200, 0] += 1
+    refuted(claims_on(monkeypatch, table), "removed they do not: mean cosine", "as nearly orthogonal as", "they fill the dims")
+
+
+def test_answers_that_are_only_neighbours_of_the_question_need_no_arithmetic(monkeypatch):
+    words = sorted({word for pairs in _analogies.CATEGORIES.values() for pair in pairs for word in pair})
+    index = {word: row for row, word in enumerate(words)}
+    table = torch.nn.functional.normalize(seeded(1000, 384), dim=1)
+    for number, (word, answer) in enumerate(pair for pairs in _analogies.CATEGORIES.values() for pair in pairs):
+        table[index[answer]] = table[index[word]] + 3 * torch.nn.functional.normalize(seeded(384, seed=number + 1), dim=0)
+    refuted(claims_on(monkeypatch, table), "the arithmetic does the work")
+
+
+def test_wrong_formulas_fail_the_checks_of_the_code(monkeypatch):
+    bound, dimensionality = geometry.welch_bound, geometry.feature_dimensionality
+    monkeypatch.setattr(geometry, "welch_bound", lambda n, dims: 1.2 * bound(n, dims))
+    monkeypatch.setattr(geometry, "feature_dimensionality", lambda W: 1.2 * dimensionality(W))
+    refuted(claims_on(monkeypatch, seeded(2000, 8)), "never below the Welch bound", "the share of dims that all features get")
+
+
+REFUTED = {
+    test_random_directions_refute_what_is_said_of_words: (
+        "79 directions a dim", "lie in a cone", "some two tokens are far nearer", "of all 30,522 tokens", "and of all but king",
+    ),
+    test_a_large_and_a_small_clump_are_neither_spread_nor_orthogonal: (
+        "removed they do not: mean cosine", "as nearly orthogonal as", "they fill the dims",
+    ),
+    test_answers_that_are_only_neighbours_of_the_question_need_no_arithmetic: ("the arithmetic does the work",),
+    test_wrong_formulas_fail_the_checks_of_the_code: ("never below the Welch bound", "the share of dims that all features get"),
+    test_a_table_with_a_basis_of_its_own_and_answers_by_category_refutes_what_is_said_of_both: (
+        "raw: no basis", "centred: no basis", "it points at this answer",
+    ),
+    test_random_directions_are_what_they_are_said_to_be: ("the rule is a rule",),
+}  # fmt: skip
+
+
+def test_every_claim_has_a_test_that_refutes_it(monkeypatch):
+    fragments = [fragment for each in REFUTED.values() for fragment in each]
+    assert all(fragment in inspect.getsource(test) for test, each in REFUTED.items() for fragment in each)
+    statements = [claim.statement for claim in claims_on(monkeypatch, seeded(1000, 8))]
+    assert [statement for statement in statements if sum(fragment in statement for fragment in fragments) != 1] == []
 
 
 @installed
