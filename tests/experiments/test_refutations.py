@@ -1,5 +1,6 @@
 """A claim must be able to fail: each is held against a network, or a formula, that it has to refute."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from tegum import parts, theory
-from tegum.experiments import Rows
+from tegum.experiments import Row, Rows
 from tegum.experiments.toys import five_in_two, linear_and_relu, loss_terms, one_neuron, token_neuron
 from tegum.features import Bernoulli
 
@@ -134,6 +135,14 @@ class TestLinearAndReLU:
 
     def test_a_network_that_keeps_as_many_at_every_density(self):
         refuted(self.on(lambda p: rows_of(20, self.PAIRS, range(9))), "the sparser, the more")
+
+    def test_the_preset_at_which_it_was_refuted_has_that_on_record(self):
+        experiment = linear_and_relu.LinearAndReLU()
+        for preset, on_record in (("quick", "holds"), ("paper", "refuted")):
+            params = experiment.presets[preset]
+            rows = Rows(params, [Row(represented=5, top_m=True).of(cell) for cell in experiment.cells(params)])
+            third = next(itertools.islice(experiment.claims(rows), 2, None))
+            assert ("the sparser, the more" in third.statement, third.on_record) == (True, on_record)
 
     def test_a_network_that_keeps_all_cannot_keep_more_and_may_not_keep_less(self):
         every = self.PAIRS[:1].expand(20, -1)

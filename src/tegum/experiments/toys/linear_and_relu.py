@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
-from scipy.stats import t as student
 
 from tegum import figures, geometry
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
@@ -26,6 +25,10 @@ SIZES = {"small": (20, 5, 0.7), "large": (80, 20, 0.9)}
 MODELS = {"linear": LinearAutoencoder, "relu": ReLUOutput}
 DROPPED = 0.1  # a norm under which a feature moves its own output by less than 1%
 BIAS_TOLERANCE = 0.05
+STALLED = (
+    "at the preset 'paper' the count goes 10, 10, 14, 13 from density .03 to .001 (one run): between near densities it need not grow, and 10,000 "
+    "steps leave the rarest features behind, each of which is on in some 10,000 samples"
+)
 
 
 class LinearAndReLU(Experiment):
@@ -87,10 +90,12 @@ class LinearAndReLU(Experiment):
             )  # fmt: skip
             yield Claim(f"{name}: so does the ReLU network at density {densities[0]:g}", relu[0].top_m, expected=True)
             counts = np.array([row.represented for row in relu])
+            stalls = size == "small" and rows.params == self.presets["paper"]
             yield Claim(
                 f"{name}: the sparser, the more features the ReLU network keeps, until it keeps all: least step from one density to the next",
                 float((np.diff(counts) + (counts[:-1] == n)).min()), expected=(1, None),
                 reason=f"a count of one trained network; one that keeps all {n} cannot keep more, so from there a step of 0 counts as 1",
+                on_record="refuted" if stalls else "holds", record_reason=STALLED if stalls else "",
             )  # fmt: skip
             yield Claim(
                 f"{name}: at density {densities[-1]:g} it keeps more than twice its dims", int(counts[-1]), expected=(2 * m + 1, None)
@@ -141,11 +146,13 @@ def _loss_kinds(rows: Rows) -> str:
 
 def _dropped(name: str, relu: list[Row]) -> Iterable[Claim]:
     """How dropped features are answered, at the density where their biases are farthest from the mean."""
+    from scipy.special import stdtrit
+
     found = []
     for row in relu:
         ratio = row.b[row.norms < DROPPED] / (row.density / 2)
         if len(ratio) > 1:
-            half = float(student.ppf(0.975, len(ratio) - 1)) * ratio.std(ddof=1) / len(ratio) ** 0.5
+            half = float(stdtrit(len(ratio) - 1, 0.975)) * ratio.std(ddof=1) / len(ratio) ** 0.5
             found.append((ratio.mean(), half, row.density, len(ratio)))
     if not found:
         return
