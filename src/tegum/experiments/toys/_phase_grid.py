@@ -2,9 +2,6 @@
 
 Whatever the two diagrams of Elhage et al. 2022, 'Superposition as a phase change', share: the grid, the training, what is kept of it, the claims.
 A subclass names its sizes, its candidates, its minima and how to tell the phase of weights.
-
-What was settled after a first look: the claims (the first ones took the closed form for the optimum), the quick grid, which began at density .01
-and took 800 and 1,000 steps, and that every density draws initial weights of its own, for with common ones misses came in columns.
 """
 
 import itertools
