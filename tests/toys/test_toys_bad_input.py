@@ -8,6 +8,8 @@ import torch
 
 import tegum
 from tegum.features.bernoulli import Bernoulli
+from tegum.features.correlated import Correlated
+from tegum.features.exactly_k import ExactlyK
 from tegum.features.one_hot import OneHot
 from tegum.toys.engines.reference import Reference
 from tegum.toys.models.relu_output import ReLUOutput
@@ -66,6 +68,28 @@ CASES = [
         ["CrossEntropy", "exactly one active feature", "0.5 on average and up to 5", "OneHot"],
     ),
     ({"loss": "CrossEntropy", "features": [OneHot(n_features=N), FEATURES]}, ["CrossEntropy", "Bernoulli"]),
+    ({"estimator": "stratfied"}, ["estimator is 'stratfied'", "did you mean 'stratified'?"]),
+    ({"estimator": None}, ["estimator is None", "known: sampled, stratified"]),
+    (
+        {"estimator": "stratified", "features": [FEATURES, ExactlyK(n_features=N, n_active=2)]},
+        ["'stratified' does not apply", "independent features (Bernoulli, Zipf)", "ExactlyK switches on 2 of 5"],
+    ),
+    (
+        {
+            "estimator": "stratified",
+            "model": ReLUOutput(n_features=6, n_hidden=2),
+            "features": Correlated(n_features=6, n_sets=3, density=0.1),
+        },
+        ["Correlated switches on 2 of 2"],
+    ),
+    (
+        {"estimator": "stratified", "model": TokenPredictor(n_features=N, n_hidden=1), "features": OneHot(n_features=N)},
+        ["'stratified' does not apply", "tied models alone (ReLUOutput, LinearAutoencoder), not for TokenPredictor"],
+    ),
+    (
+        {"estimator": "stratified", "loss": "CrossEntropy", "features": OneHot(n_features=N)},
+        ["'stratified' does not apply", "SquaredError alone, not for CrossEntropy"],
+    ),
     ({"seed": -1}, ["seed is -1", "2^63"]),
     ({"seed": 2**63}, ["seed is 9223372036854775808"]),
     ({"seed": 2**70}, ["seed is 1180591620717411303424"]),

@@ -15,6 +15,7 @@ from tegum.checks import check_count
 from tegum.features import Distribution
 from tegum.toys.engines import Engine, Plan
 from tegum.toys.engines.reference import OPTIMIZERS, SCHEDULES
+from tegum.toys.estimators import ESTIMATORS, why_not
 from tegum.toys.evaluate import final_loss
 from tegum.toys.losses import Loss
 from tegum.toys.models import Model
@@ -38,6 +39,7 @@ def train(
     loss: str | Loss | None = None,
     seed: Numbers = 0,
     engine: str = "auto",
+    estimator: str = "sampled",
     record: Numbers = 0,
     device: str | torch.device = "cpu",
     dtype: torch.dtype | str = torch.float32,
@@ -51,6 +53,9 @@ def train(
     importance : I_i, one number, one a feature, or (instances, features).
     steps, batch_size, instances : at least 1.
     loss : the name of one, or one; by default the model's own.
+    estimator : 'sampled', the mean over a batch of samples; or 'stratified', for independent features, squared error and tied weights: what
+        at most one active feature contributes is exact, the rest is sampled with weights. It has far less noise where few features are
+        active at once, and nothing to give where ten or more are (`tegum.toys.estimators`).
     seed : one for all (instance i draws its own numbers from it), or one an instance (then each trains as it would alone with that seed).
     schedule : 'constant', 'linear' or 'cosine' decay of the learning rate; optimizer : 'adamw', 'adam' or 'sgd'.
     record : after which steps W, b and the loss are kept: a list, or how many (log-spaced, the start and the end included; fewer where the
@@ -60,8 +65,9 @@ def train(
     Raises ValueError for whatever does not fit, before any work. Ctrl-C ends training early and returns what is trained so far.
     """
     plan = _plan(
-        model, features, importance, instances, steps, batch_size, lr, weight_decay, optimizer, schedule, loss, seed, record, device, dtype
-    )
+        model, features, importance, instances, steps, batch_size, lr, weight_decay, optimizer, schedule, loss, estimator, seed, record,
+        device, dtype,
+    )  # fmt: skip
     chosen = _engine(engine, plan)
     begin = time.perf_counter()
     with _bar(plan.steps, progress) as tick:
@@ -75,7 +81,7 @@ def train(
         settings={
             "steps": plan.steps, "batch_size": plan.batch_size, "lr": plan.lr, "weight_decay": plan.weight_decay,
             "optimizer": optimizer, "schedule": schedule, "loss": type(plan.loss).__name__, "engine": type(chosen).__name__,
-            "seed": _numbers("seed", seed).tolist(), "device": str(plan.device), "dtype": str(plan.dtype),
+            "estimator": plan.estimator, "seed": _numbers("seed", seed).tolist(), "device": str(plan.device), "dtype": str(plan.dtype),
         },
         state=trained.state,
         W=last.directions.detach(),
@@ -91,7 +97,7 @@ def train(
 
 def _plan(
     model: Any, features: Any, importance: Any, instances: Any, steps: Any, batch_size: Any, lr: Any, weight_decay: Any,
-    optimizer: Any, schedule: Any, loss: Any, seed: Any, record: Any, device: Any, dtype: Any,
+    optimizer: Any, schedule: Any, loss: Any, estimator: Any, seed: Any, record: Any, device: Any, dtype: Any,
 ) -> Plan:  # fmt: skip
     """Everything that `train` was asked for, checked."""
     if not isinstance(model, Model):
@@ -116,7 +122,11 @@ def _plan(
     for name, value in (("lr", lr), ("weight_decay", weight_decay)):
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or not 0 <= value < np.inf:
             raise ValueError(f"{name} is {_shown(value)}; it must be a finite number of at least 0")
-    for name, value, known in (("optimizer", optimizer, list(OPTIMIZERS)), ("schedule", schedule, list(SCHEDULES))):
+    for name, value, known in (
+        ("optimizer", optimizer, list(OPTIMIZERS)),
+        ("schedule", schedule, list(SCHEDULES)),
+        ("estimator", estimator, list(ESTIMATORS)),
+    ):
         if value not in known:
             raise ValueError(f"{name} is {value!r}; {parts.did_you_mean(str(value), known)}")
     kind = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
@@ -124,6 +134,10 @@ def _plan(
         raise ValueError(f"dtype is {_shown(dtype)}; toy networks train in float32 or float64")
     device = _device(device)
     seeds, ids = _seeds(seed, int(instances), device)
+    chosen = _loss(loss, model, each)
+    for distinct in dict.fromkeys(each):
+        if reason := why_not(estimator, model, chosen, distinct):
+            raise ValueError(f"the estimator {estimator!r} does not apply: {reason}")
     return Plan(
         model=model,
         features=each,
@@ -136,7 +150,8 @@ def _plan(
         weight_decay=float(weight_decay),
         optimizer=optimizer,
         schedule=schedule,
-        loss=_loss(loss, model, each),
+        loss=chosen,
+        estimator=estimator,
         record=_moments(record, int(steps)),
         device=device,
         dtype=kind,

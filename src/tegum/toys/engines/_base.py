@@ -37,6 +37,7 @@ class Plan:
     record: tuple[int, ...]  # steps after which W, b and loss are kept, ascending; 0 is before training
     device: torch.device
     dtype: torch.dtype
+    estimator: str = "sampled"  # or 'stratified' (tegum.toys.estimators)
 
     @property
     def instances(self) -> int:

@@ -2,13 +2,18 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import groupby
 
 import torch
+from torch import Tensor
 
 from tegum.features._base import fill
+from tegum.shapes import Float
 from tegum.toys.engines._base import Engine, History, Plan, Trained
 from tegum.toys.engines._interrupt import held_interrupt
+from tegum.toys.estimators import at_most_one_active, strata
+from tegum.toys.models import ToyModule
 
 OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 SCHEDULES: dict[str, Callable[[float], float]] = {
@@ -33,7 +38,7 @@ class Reference(Engine):
         fused = {"fused": True} if plan.device.type in ("cpu", "cuda") else {}
         optimizer = OPTIMIZERS[plan.optimizer](module.parameters(), lr=plan.lr, weight_decay=plan.weight_decay, **fused)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: SCHEDULES[plan.schedule](step / plan.steps))
-        x = torch.empty(plan.instances, plan.batch_size, plan.model.n_features, device=plan.device, dtype=plan.dtype)
+        losses = (_stratified if plan.estimator == "stratified" else _sampled)(plan, module, importance)
         wanted, kept, done = set(plan.record), [], 0
 
         def keep(loss: torch.Tensor) -> None:
@@ -44,8 +49,7 @@ class Reference(Engine):
         try:
             with held_interrupt() as interrupted:
                 while done < plan.steps and not interrupted():
-                    draw_batch(x, plan, done)
-                    loss = plan.loss.per_sample(module(x), x, importance).mean(-1)
+                    loss = losses(done)
                     if done in wanted:
                         keep(loss)
                     module.zero_grad()
@@ -57,10 +61,45 @@ class Reference(Engine):
         except KeyboardInterrupt:  # Ctrl-C twice, or raised by what a caller hooked in
             pass
         if done in wanted or (wanted and done < plan.steps):
-            draw_batch(x, plan, done)
             with torch.no_grad():
-                keep(plan.loss.per_sample(module(x), x, importance).mean(-1))
+                keep(losses(done))
         return Trained({k: v.detach().cpu().clone() for k, v in module.state_dict().items()}, _history(kept, plan), done)
+
+
+def _sampled(plan: Plan, module: ToyModule, importance: Tensor) -> Callable[[int], Float[Tensor, " instances"]]:
+    """The loss of each instance at a step: the mean over its batch."""
+    x = torch.empty(plan.instances, plan.batch_size, plan.model.n_features, device=plan.device, dtype=plan.dtype)
+
+    def losses(step: int) -> Tensor:
+        draw_batch(x, plan, step)
+        return plan.loss.per_sample(module(x), x, importance).mean(-1)
+
+    return losses
+
+
+def _stratified(plan: Plan, module: ToyModule, importance: Tensor) -> Callable[[int], Float[Tensor, " instances"]]:
+    """The same, at most one active feature exactly and more of them by a weighted batch (`tegum.toys.estimators`)."""
+    known = {features: strata(features) for features in dict.fromkeys(plan.features)}
+    split = [known[features] for features in plan.features]
+    proposed = replace(plan, features=tuple(one.proposal for one in split))
+    weights = torch.stack([one.weights for one in split]).to(plan.device, plan.dtype)
+    silent = torch.tensor([one.silent for one in split], device=plan.device, dtype=torch.float64)
+    alone, exactly = torch.stack([one.alone for one in split]).to(plan.device), plan.importance.to(plan.device)
+    kinds = {kind: [i for i, f in enumerate(plan.features) if f.values == kind] for kind in {f.values for f in plan.features}}
+    x = torch.empty(plan.instances, plan.batch_size, plan.model.n_features, device=plan.device, dtype=plan.dtype)
+
+    def losses(step: int) -> Tensor:
+        draw_batch(x, proposed, step)
+        weight = weights.gather(1, (x != 0).sum(-1))  # an active feature's value is never 0: words become numbers half a step off it
+        total = (weight * plan.loss.per_sample(module(x), x, importance)).mean(-1)
+        for kind, i in kinds.items():
+            exact = at_most_one_active(
+                module.directions[i], module.bias[i], exactly[i], silent[i], alone[i], values=kind, model=str(plan.model.exact)
+            )
+            total = total.index_add(0, torch.tensor(i, device=plan.device), exact.to(plan.dtype))
+        return total
+
+    return losses
 
 
 def draw_batch(x: torch.Tensor, plan: Plan, step: int) -> None:
