@@ -1,10 +1,17 @@
-"""Shapes are checked at run time here, in every numeric room; hypothesis draws the same cases on every run."""
+"""Shapes are checked at run time here, in every numeric room; hypothesis draws the same cases on every run.
+
+Numba's own functions are left alone: it compiles what it is given, and can not compile a check around it.
+"""
+
+from pathlib import Path
 
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
 settings.register_profile("tegum", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("tegum")
+
+TOYS = Path(__file__).parents[1] / "src" / "tegum" / "toys"
 
 install_import_hook(
     [
@@ -15,7 +22,11 @@ install_import_hook(
         "tegum.decoders",
         "tegum.geometry",
         "tegum.theory",
-        "tegum.toys",
+        *(
+            ".".join(("tegum.toys", *file.relative_to(TOYS).with_suffix("").parts))
+            for file in TOYS.rglob("*.py")
+            if file.name != "__init__.py" and not file.stem.endswith("_numba")
+        ),
     ],
     "beartype.beartype",
 )
