@@ -9,7 +9,7 @@ from tegum import geometry
 MEASURES = [
     geometry.feature_dimensionality, geometry.dims_per_feature, geometry.interference, geometry.superposition, geometry.represented,
     geometry.antipodal_pairs, geometry.frame_potential, geometry.welch_gap, geometry.coherence, geometry.coordinate_kurtosis,
-    geometry.kurtosis_against_rotations, geometry.cosine_histogram,
+    geometry.kurtosis_against_rotations, geometry.cosine_histogram, geometry.polytopes,
 ]  # fmt: skip
 
 
@@ -23,7 +23,7 @@ def test_a_table_that_is_not_finite_is_refused_with_the_place(measure, bad):
 
 
 def test_the_list_of_measures_is_whole():
-    takes_directions = {name for name in geometry.__all__ if name.islower()} - {"align", "haar_rotation", "welch_bound"}
+    takes_directions = {name for name in geometry.__all__ if name.islower()} - {"align", "haar_rotation", "vertices", "welch_bound"}
     assert takes_directions == {m.__name__ for m in MEASURES}
 
 

@@ -6,18 +6,24 @@ and keeps dtype and device. A feature that is not there (a zero row) measures 0,
 
 from tegum.geometry.alignment import Alignment, align
 from tegum.geometry.antipodal import AntipodalPairs, antipodal_pairs
+from tegum.geometry.catalogue import POLYTOPES, vertices
 from tegum.geometry.coherence import coherence
 from tegum.geometry.cosines import CosineHistogram, cosine_histogram
 from tegum.geometry.dimensionality import dims_per_feature, feature_dimensionality
 from tegum.geometry.frames import frame_potential, welch_bound, welch_gap
 from tegum.geometry.interference import interference, represented, superposition
 from tegum.geometry.kurtosis import RotationTest, coordinate_kurtosis, kurtosis_against_rotations
+from tegum.geometry.polytopes import NO_POLYTOPE, Polytope, Polytopes, polytopes
 from tegum.geometry.rotations import haar_rotation
 
 __all__ = [
+    "NO_POLYTOPE",
+    "POLYTOPES",
     "Alignment",
     "AntipodalPairs",
     "CosineHistogram",
+    "Polytope",
+    "Polytopes",
     "RotationTest",
     "align",
     "antipodal_pairs",
@@ -30,8 +36,10 @@ __all__ = [
     "haar_rotation",
     "interference",
     "kurtosis_against_rotations",
+    "polytopes",
     "represented",
     "superposition",
+    "vertices",
     "welch_bound",
     "welch_gap",
 ]
