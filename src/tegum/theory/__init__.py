@@ -21,19 +21,24 @@ from tegum.theory.phase import (
     two_dim_phase,
 )
 from tegum.theory.polygons import PolygonOptimum, best_polygon, polygon, polygon_loss
+from tegum.theory.rarer_feature import ByRareOutput, Pentagons, bent_pentagons, digon_crossings, one_rarer, two_digons_loss
 from tegum.theory.terms import LossTerms, linear_loss_terms, one_active_loss, zero_active_loss
 
 __all__ = [
     "ONE_DIM_PHASES",
     "TWO_DIM_PHASES",
     "Boundaries",
+    "ByRareOutput",
     "LossTerms",
     "Minima",
     "Optimum",
+    "Pentagons",
     "PolygonOptimum",
+    "bent_pentagons",
     "best_one_dim",
     "best_polygon",
     "best_two_dim",
+    "digon_crossings",
     "expected_loss",
     "linear_loss_terms",
     "local_minima",
@@ -43,6 +48,7 @@ __all__ = [
     "one_dim_minima",
     "one_dim_models",
     "one_dim_phase",
+    "one_rarer",
     "optimal_loss",
     "pair_border",
     "polygon",
@@ -50,6 +56,7 @@ __all__ = [
     "subset_bits",
     "tokens_on_neuron_loss",
     "triple_point",
+    "two_digons_loss",
     "two_dim_candidates",
     "two_dim_minima",
     "two_dim_models",
