@@ -2,7 +2,9 @@
 
 import json
 
-from bench.interleave import Side, interleave
+from bench import bench_estimators
+from bench.bench_estimators import Point, Table
+from bench.interleave import Result, Side, interleave
 
 
 def test_sides_are_timed_in_turn_after_one_run_each_that_is_not_counted():
@@ -31,3 +33,23 @@ def test_the_ratio_is_the_median_of_rounds_and_is_saved_with_the_machine(tmp_pat
     saved = json.loads(file.read_text())
     assert saved["ratio"] == {"median": 3.0, "min": 2.0, "max": 8.0}
     assert "torch" in saved["machine"]
+
+
+def test_noise_times_time_is_what_decides_between_estimators(tmp_path):
+    race = Result("estimators", "steps", ("stratified", "sampled"), ((4.0, 4.0, 4.0), (2.0, 2.0, 2.0)), "here", ("nothing", 1.0))
+    dear, worth = Point(20, 0.1, 100, race, (1.5, 1.0)), Point(20, 0.01, 100, race, (30.0, 1.0))
+    assert (dear.gain, worth.gain) == (0.75, 15.0)  # twice the time for two thirds of the noise, and for a thirtieth
+    table = Table((dear, worth))
+    assert "    0.01      20000.0      40000.0             30             15" in str(table)
+    saved = json.loads(table.save(tmp_path).read_text())
+    assert [line["gain"] for line in saved["points"]] == [0.75, 15.0]
+    assert saved["points"][0]["race"]["machine"] == "here"
+
+
+def test_the_race_of_estimators_runs(monkeypatch):
+    for name, value in (("ROUNDS", 1), ("SAMPLES", 4000), ("TRAINED", 2), ("BATCH", 64)):
+        monkeypatch.setattr(bench_estimators, name, value)
+    monkeypatch.setattr(bench_estimators, "gemm_seconds", lambda flops: 1.0)
+    found = bench_estimators.point(4, 2, 0.05, 3)
+    assert found.gain > 0
+    assert found.variances[0] > 5 * found.variances[1]
