@@ -5,8 +5,8 @@ A batch of sparse features holds mostly samples with nothing or one thing active
 trained weights, and how many steps either needs to the same loss. What a step costs is a matter of the machine and stands in
 `bench/results/` (`python -m bench estimators`).
 
-Two thresholds were chosen after looking at a first table: that a factor of 2 is what counts as worth having where np <= 1 (it came to 3 or more),
-and that 25% is nothing where np >= 10 (it came to 7%).
+Two thresholds were chosen after looking at a first table: that a factor of 2 is what counts as worth having where np <= 1 (it came to about 3 at
+least), and that 25% is nothing where np >= 10 (it came to 7%).
 """
 
 from collections.abc import Iterable
@@ -153,7 +153,8 @@ class Estimators(Experiment):
             x_title="density p", y_title="features n", value_title="log10 of the ratio (3: a thousand and more)",
             curves={name: (x[inside[name]], y[inside[name]]) for name, (x, y) in lines.items() if inside[name].any()},
             caption=f"Variance of the plain batch's gradient over that of the stratified one, {measured}, at the weights before and after "
-            f"{rows.params.steps:,} steps ({rows.params.how()}): use strata where fewer than about two features are active at once.",
+            f"training ({rows.params.how()}). By noise alone the strata win where fewer than about two features are active at once; what a step of "
+            "either costs is the machine's (bench/results).",
         )  # fmt: skip
         yield figures.lines(
             {
@@ -164,8 +165,8 @@ class Estimators(Experiment):
             "active", "ratio", "n", colour_title="n =", log_x=True, log_y=True, x_title="features active on average, np",
             y_title="variance, sampled / stratified", levels={"nothing gained": 1.0},
             caption=f"The same ratio at trained weights against how many features are active on average, {measured}. As they get rare it grows as "
-            "(np)⁻³: of the plain batch's noise a share np comes from samples with one feature, all of which is gone, and pairs are drawn as often "
-            "as not.",
+            "(np)⁻³: of the plain batch's noise a share np comes from samples with one feature, all of which is gone, and six in ten of the "
+            "samples drawn have two or more.",
         )  # fmt: skip
         shown = int(min(sizes, key=lambda n: abs(np.log(n / 20))))
         found = sorted(rows.where(n_features=shown), key=lambda row: row.density)
@@ -237,8 +238,8 @@ def _cube_law(rows: Rows) -> Iterable[Claim]:
     yield Claim(
         f"as features get rare the ratio grows as p^-3 (initial weights, n = {least[0].n_features}, p = {least[1].density:g} to "
         f"{least[0].density:g}): exponent", -slope, interval=(-slope - half, -slope + half), expected=-3, tolerance=0.25,
-        reason="one active feature in a sample has a chance ~ np, and its noise is gone; pairs have a chance ~ (np)^2, and drawn half the time their "
-        "weighted square is ~ (np)^4. What is left out is of order np <= .05; .25 tells it from -2 and -4, and the 95% interval is the delta "
+        reason="one active feature in a sample has a chance ~ np, and its noise is gone; pairs have a chance ~ (np)^2, and drawn in a quarter "
+        "of the samples their weighted square is ~ (np)^4. What is left out is of order np <= .05; .25 tells it from -2 and -4, and the 95% interval is the delta "
         "method's",
     )  # fmt: skip
 
