@@ -1,93 +1,168 @@
-"""The sampler of `_events` in numba, bit-identical to it: same words, same arithmetic, one pass over what fires."""
+"""The sampler of `_events` in numba, bit-identical to it: same words, same arithmetic, one pass over what fires.
+
+Words and gaps are made in vectors, for a whole run of blocks at once: a block's row is as long as its firings mostly need, and the rare block that
+needs more gets them as it goes. What is left for each firing is a handful of instructions.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, uint32, uint64
 
-from tegum._draws_numba import log, normal, uniform32, uniform52, words
+from tegum._draws_numba import MANY, many_counted, many_log, many_of, many_uniform52, many_words, normal, uniform32, uniform52, words
+from tegum._vectors import LANES, loader, select_above, store, to_float, to_whole, widened
 from tegum.draws import EVENTS, MEMBERS
-from tegum.features._events import _FAR, BLOCK
+from tegum.features._events import _FAR, BLOCK, Bucket
 
 _SCAN = 64  # up to this many members a linear scan finds a repeat; beyond it a table of marks
+_LONGEST, _FIRINGS = 1024, 2048  # firings that are drawn ahead for a block, and for a run of them
+_load_few = loader(LANES)
+_far = float(_FAR)
+
+
+class Words(NamedTuple):
+    """Room for the gaps and words of a run of blocks, a row of firings each, and behind them for MANY more of a block that needs them."""
+
+    gap: np.ndarray  # uint64
+    value: np.ndarray  # uint32
+    thin: np.ndarray  # uint32
+
+
+class Entries(NamedTuple):
+    """What is active in a run of blocks: sample (from its first on), feature, value; integers and floats of any width."""
+
+    sample: np.ndarray
+    feature: np.ndarray
+    value: np.ndarray
+
+
+def row_length(bucket: Bucket) -> int:
+    """How many firings are drawn ahead for a block: as many as it needs, mostly."""
+    expected = bucket.density * BLOCK * bucket.count
+    return int(min(expected + 1.5 * math.sqrt(expected) + 2, BLOCK * bucket.count + 1, _LONGEST))
+
+
+def blocks_at_once(buckets: Sequence[Bucket], blocks: int) -> int:
+    """How many of `blocks` blocks are drawn at once: some 2,048 firings, which with all that comes of them stay in cache."""
+    return max(1, min(blocks, int(_FIRINGS / (1 + sum(b.density * BLOCK * b.count for b in buckets)))))
+
+
+def room_for_words(buckets: Sequence[Bucket], blocks: int) -> Words:
+    """Room for `blocks` blocks of any one of the buckets."""
+    places = max([(-(-blocks * row_length(b) // MANY) + 2) * MANY for b in buckets], default=0)
+    return Words(np.empty(places, np.uint64), np.empty(places, np.uint32), np.empty(places, np.uint32))
+
+
+def room_for_entries(most: int, kinds: tuple[type, type] = (np.int64, np.float64)) -> Entries:
+    """Room for `most` entries and a vector more; `kinds` are those of indices and of values."""
+    most += LANES
+    return Entries(np.empty(most, kinds[0]), np.empty(most, kinds[0]), np.empty(most, kinds[1]))
+
+
+@njit
+def draw_words(room, start, end, length, seed, stream, instance, step, block, index, gap_scale):
+    """Fill the places from `start` on to `end`, or up to MANY further: rows of `length` firings, from `index` on, for the blocks from `block` on."""
+    per_row = 1.0 / length
+    for t in range(start, end, MANY):
+        place = many_counted() + uint64(t - start)
+        row = to_whole((to_float(place) + 0.5) * per_row)
+        a, b, c, d = many_words(seed, stream, instance, step, row + uint64(block), place - row * uint64(length) + uint64(index))
+        gap = many_log(many_uniform52(a, b)) * gap_scale
+        store(room.gap, t, to_whole(select_above(gap, _far, many_of(_far), gap)))
+        store(room.value, t, c)
+        store(room.thin, t, d)
+
+
+@njit
+def fire(
+    entries, written, room, rows, seed, instance, step, block, number, length, gap_scale, count, size, pick, first, features, ratio, kind
+):  # fmt: skip
+    """Append what bucket `number` switches on in `rows` blocks from `block` on. Returns how many entries there are then, -1 where they do not fit."""
+    gap, slots, stream = room.gap, BLOCK * count, EVENTS + number
+    tail = -(-rows * length // MANY) * MANY
+    common = size == 1 and len(ratio) == 0 and len(features) == 0 and kind == 0
+    draw_words(room, np.int64(0), tail, length, seed, stream, instance, step, block, np.int64(0), gap_scale)
+    for row in range(rows):
+        begin, many, fired, place = row * length, length, 0, -1
+        while place < slots:  # mostly once
+            kept = 0
+            for at in range(begin, begin + many):
+                place += 1 + np.int64(gap[at])
+                gap[at] = place
+                kept += place < slots
+            if written + kept * pick + LANES > len(entries.sample):
+                return -1
+            if common:
+                _unfold(entries, written, room, begin, kept, row, count, first)
+                written += kept
+            else:
+                for at in range(begin, begin + kept):
+                    which = np.int64(gap[at]) // count
+                    event = np.int64(gap[at]) - which * count
+                    if len(ratio) > 0 and not uniform32(room.thin[at]) < ratio[event]:
+                        continue
+                    for m in range(pick):
+                        entries.sample[written + m] = row * BLOCK + which
+                    if size == 1:
+                        entries.feature[written] = features[event] if len(features) > 0 else first + event
+                        entries.value[written] = _value(kind, room.value[at])
+                    else:
+                        j, base = fired + at - begin, first + event * size
+                        _members(entries, written, seed, instance, step, block + row, j, number, size, pick, base, kind)
+                    written += pick
+            fired += many
+            begin, many = tail, MANY
+            if place < slots:
+                draw_words(room, tail, tail + MANY, np.int64(MANY), seed, stream, instance, step, block + row, fired, gap_scale)
+    return written
+
+
+@njit
+def _unfold(entries, written, room, begin, kept, row, count, first):
+    """Independent features of U[0,1] values, LANES at a time; what is written beyond them is written over next."""
+    per_event = 1.0 / count
+    for j in range(0, kept, LANES):
+        place = _load_few(room.gap, begin + j)
+        which = to_whole((to_float(place) + 0.5) * per_event)  # exact: 1/2 is 2^-41 of any place, and a double holds 2^-53
+        store(entries.sample, written + j, which + uint64(row * BLOCK))
+        store(entries.feature, written + j, place - which * uint64(count) + uint64(first))
+        store(entries.value, written + j, (to_float(widened(_load_few(room.value, begin + j))) + 0.5) * 2.0**-32)
 
 
 @njit(cache=True, nogil=True)
 def emit(
-    dense,
-    flat,
-    value,
-    seeds,
-    instances,
-    step,
-    first_sample,
-    n_samples,
-    n_features,
-    number,
-    gap_scale,
-    count,
-    size,
-    pick,
-    first,
-    features,
-    ratio,
-    kind,
-):
-    """Write what one bucket switches on. Into `value[position]` when `dense`, else as pairs (flat, value); returns how many, or -1 when full."""
-    end = first_sample + n_samples
-    slots = BLOCK * count
+    dense, flat, value, entries, room, blocks, seeds, instances, step, first_sample, n_samples, n_features, number, length, gap_scale, count,
+    size, pick, first, features, ratio, kind,
+):  # fmt: skip
+    """Write what one bucket switches on, `blocks` blocks at a time.
+
+    Into `value[position]` when `dense`, else as pairs (flat, value); returns how many, -1 where these are too small, -2 where `entries` is.
+    """
+    first_block, end_block = first_sample // BLOCK, (first_sample + n_samples + BLOCK - 1) // BLOCK
     written = 0
-    chosen = np.empty(pick, np.int64)
-    drawn = np.empty(pick, np.float64)
-    marks = np.zeros(size if pick < size and pick > _SCAN else 0, np.uint8)
-    # Words and gaps are made a chunk at a time in loops without branches, which the compiler turns into SIMD.
-    density = 1.0 if gap_scale == 0 else -np.expm1(1.0 / gap_scale)
-    chunk = min(64, 4 + int(1.2 * density * slots))
-    a, b, value_word, thin_word = (
-        np.empty(chunk, np.uint32),
-        np.empty(chunk, np.uint32),
-        np.empty(chunk, np.uint32),
-        np.empty(chunk, np.uint32),
-    )
-    gap = np.empty(chunk, np.float64)
-    for row in range(len(seeds)):
-        seed, instance = seeds[row], instances[row]
-        for block in range(first_sample // BLOCK, (end + BLOCK - 1) // BLOCK):
-            place = -1
-            j, c = -1, chunk
-            while True:
-                j += 1
-                c += 1
-                if c >= chunk:
-                    for i in range(chunk):
-                        a[i], b[i], value_word[i], thin_word[i] = words(seed, EVENTS + number, instance, step, block, j + i)
-                    for i in range(chunk):
-                        gap[i] = min(np.floor(log(uniform52(a[i], b[i])) * gap_scale), _FAR)
-                    c = 0
-                place += 1 + np.int64(gap[c])
-                if place >= slots:
-                    break
-                in_block = place // count
-                sample = block * BLOCK + in_block
-                if sample >= end:
-                    break
-                event = place - in_block * count
-                if sample < first_sample or (len(ratio) > 0 and not uniform32(thin_word[c]) < ratio[event]):
-                    continue
-                base = (row * n_samples + sample - first_sample) * n_features
-                if size == 1:
-                    chosen[0] = features[event] if len(features) > 0 else first + event
-                    drawn[0] = _value(kind, value_word[c])
-                else:
-                    _members(chosen, drawn, marks, seed, instance, step, block, j, number, size, pick, first + event * size, kind)
-                if dense:
-                    for m in range(pick):
-                        value[base + chosen[m]] = drawn[m]
-                else:
-                    if written + pick > len(flat):
-                        return -1
-                    for m in range(pick):
-                        flat[written + m] = base + chosen[m]
-                        value[written + m] = drawn[m]
-                written += pick
+    for i in range(len(seeds)):
+        begin, end = i * n_samples, (i + 1) * n_samples
+        for block in range(first_block, end_block, blocks):
+            rows = min(blocks, end_block - block)
+            found = fire(
+                entries, np.int64(0), room, rows, seeds[i], instances[i], step, block, number, length, gap_scale, count, size, pick, first,
+                features, ratio, kind,
+            )  # fmt: skip
+            if found < 0:
+                return -2
+            if not dense and written + found > len(flat):
+                return -1
+            base = begin + block * BLOCK - first_sample
+            for e in range(found):
+                place = base + entries.sample[e]
+                if begin <= place < end:
+                    if dense:
+                        value[place * n_features + entries.feature[e]] = entries.value[e]
+                    else:
+                        flat[written], value[written] = place * n_features + entries.feature[e], entries.value[e]
+                        written += 1
     return written
 
 
@@ -96,18 +171,20 @@ def _value(kind, word):
     if kind == 1:
         return 1.0
     if kind == 2:
-        return 1.0 - 2.0 * np.float64(word >> 31)
+        return 1.0 - 2.0 * np.float64(word >> uint32(31))
     u = uniform32(word)
     return u if kind == 0 else normal(u)
 
 
 @njit
-def _members(chosen, drawn, marks, seed, instance, step, block, j, number, size, pick, base, kind):
+def _members(entries, start, seed, instance, step, block, j, number, size, pick, base, kind):
+    feature, value = entries.feature, entries.value
+    marks = np.zeros(size if pick < size and pick > _SCAN else 0, np.uint8)
     for m in range(pick):
         w0, w1, w2, _ = words(seed, MEMBERS + number, instance, step, block, j * pick + m)
-        drawn[m] = _value(kind, w2)
+        value[start + m] = _value(kind, w2)
         if pick == size:
-            chosen[m] = m
+            feature[start + m] = base + m
             continue
         last = size - pick + m
         place = np.int64(np.floor(uniform52(w0, w1) * (last + 1)))
@@ -116,27 +193,23 @@ def _members(chosen, drawn, marks, seed, instance, step, block, j, number, size,
                 place = last
             marks[place] = 1
         else:
-            for other in range(m):
-                if chosen[other] == place:
+            for other in range(start, start + m):
+                if feature[other] == base + place:
                     place = last
                     break
-        chosen[m] = place
+        feature[start + m] = base + place
     if pick < size:
-        for m in range(len(marks) and pick):
-            marks[chosen[m]] = 0
-        _sort(chosen, drawn, pick)
-    for m in range(pick):
-        chosen[m] += base
+        _sort(feature, value, start, start + pick)
 
 
 @njit
-def _sort(keys, values, n):
+def _sort(keys, values, start, end):
     """Shell sort with Ciura's gaps (2001). np.argsort and slices take five times as long to compile as all the rest."""
     for gap in (1750, 701, 301, 132, 57, 23, 10, 4, 1):
-        for i in range(gap, n):
+        for i in range(start + gap, end):
             key, value = keys[i], values[i]
             at = i - gap
-            while at >= 0 and keys[at] > key:
+            while at >= start and keys[at] > key:
                 keys[at + gap], values[at + gap] = keys[at], values[at]
                 at -= gap
             keys[at + gap], values[at + gap] = key, value

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tegum.features._events import BLOCK, VALUES, Bucket
-from tegum.features._events_numba import emit
+from tegum.features._events_numba import blocks_at_once, emit, room_for_entries, room_for_words, row_length
 from tegum.shapes import Float, Int
 
 _NO_INTS, _NO_FLOATS = np.empty(0, np.int64), np.empty(0, np.float64)
@@ -26,8 +26,7 @@ def sparse(
     """Positions, ascending, and values (float64) of what is active."""
     flats, found = [], []
     for number, bucket in enumerate(buckets):
-        expected = bucket.density * bucket.count * bucket.pick * (n_samples + BLOCK) * len(seeds)
-        capacity = int(expected + 8 * bucket.pick * math.sqrt(expected / bucket.pick + 1)) + 64
+        capacity = _likely(bucket, (n_samples + BLOCK) * len(seeds))
         while True:
             flat, value = np.empty(capacity, np.int64), np.empty(capacity, np.float64)
             written = _emit(False, flat, value, bucket, number, n_features, values, n_samples, seeds, instances, step, first_sample)
@@ -75,8 +74,20 @@ def _emit(  # noqa: ANN202
 ):
     members = _NO_INTS if bucket.features is None else bucket.features
     ratio = _NO_FLOATS if bucket.ratio is None else bucket.ratio
-    kind = VALUES.index(values)
-    return emit(
-        dense, flat, value, seeds.numpy(), instances.numpy(), step, first_sample, n_samples, n_features, number,
-        bucket.gap_scale, bucket.count, bucket.size, bucket.pick, bucket.first, members, ratio, kind,
-    )  # fmt: skip
+    blocks = blocks_at_once([bucket], n_samples // BLOCK + 2)
+    room, most = room_for_words([bucket], blocks), _likely(bucket, blocks * BLOCK)
+    while True:
+        written = emit(
+            dense, flat, value, room_for_entries(most), room, blocks, seeds.numpy(), instances.numpy(), step, first_sample, n_samples, n_features,
+            number, row_length(bucket), bucket.gap_scale, bucket.count, bucket.size, bucket.pick, bucket.first, members, ratio,
+            VALUES.index(values),
+        )  # fmt: skip
+        if written != -2:
+            return written
+        most *= 2
+
+
+def _likely(bucket: Bucket, samples: int) -> int:
+    """Room for what a bucket switches on in some samples, but for once in 10^14."""
+    firings = bucket.density * bucket.count * samples
+    return (int(firings + 8 * math.sqrt(firings + 1)) + BLOCK) * bucket.pick

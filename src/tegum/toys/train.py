@@ -57,6 +57,8 @@ def train(
         at most one active feature contributes is exact, the rest is sampled with weights. It has far less noise where few features are
         active at once, and nothing to give where ten or more are (`tegum.toys.estimators`).
     seed : one for all (instance i draws its own numbers from it), or one an instance (then each trains as it would alone with that seed).
+    engine : 'auto' takes the quickest that applies and the run's settings name it; 'compiled' (tied models, squared error, float32 on the CPU)
+        or 'reference' (anything, anywhere) takes that one, or says why it can not.
     schedule : 'constant', 'linear' or 'cosine' decay of the learning rate; optimizer : 'adamw', 'adam' or 'sgd'.
     record : after which steps W, b and the loss are kept: a list, or how many (log-spaced, the start and the end included; fewer where the
         first of them fall on one step; 1 keeps the end alone).
@@ -215,7 +217,10 @@ def _loss(loss: Any, model: Model, each: tuple[Distribution, ...]) -> Loss:
 
 
 def _engine(name: Any, plan: Plan) -> Engine:
-    wanted = "Reference" if name == "auto" else name.title() if isinstance(name, str) and name.islower() else name
+    if name == "auto":
+        best_first = sorted(parts.discover("engines").values(), key=lambda engine: -engine.rank)
+        return next(engine for engine in (one() for one in best_first) if not engine.applies(plan))  # the reference trains anything
+    wanted = name.title() if isinstance(name, str) and name.islower() else name
     engine = _part("engines", "engine", wanted)()
     if reason := engine.applies(plan):
         raise ValueError(f"the engine {wanted} does not apply: {reason}")

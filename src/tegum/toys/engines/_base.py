@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -90,7 +90,9 @@ class Trained:
 
 
 class Engine(ABC):
-    """A way to train toy networks."""
+    """A way to train toy networks. Of those that apply, `engine="auto"` takes the one of the highest `rank`."""
+
+    rank: ClassVar[int] = 0
 
     @abstractmethod
     def applies(self, plan: Plan) -> str:

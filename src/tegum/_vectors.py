@@ -1,0 +1,276 @@
+"""Vectors of numbers as numba values: what the compiled kernels are written in where one loop must fill the widest registers there are.
+
+`Vector(element, lanes)` is a numba type whose values live in registers; + - * and the functions below work on it, lane by lane, with IEEE rounding
+(nothing is reassociated; only `fma` fuses). A vector wider than the machine's registers becomes several of them, which also hides their latency.
+"""
+
+import operator
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core.cgutils import get_or_insert_function
+from numba.core.datamodel import models
+from numba.core.typing import signature as typing_signature
+from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.extending import intrinsic, lower_builtin, register_model
+
+LANES = 16 if binding.get_host_cpu_features().get("avx512f") else 8  # float32 numbers in the widest register
+_ELEMENTS = {
+    types.float32: ir.FloatType(),
+    types.float64: ir.DoubleType(),
+    types.int32: ir.IntType(32),
+    types.int64: ir.IntType(64),
+    types.uint32: ir.IntType(32),
+    types.uint64: ir.IntType(64),
+    types.boolean: ir.IntType(1),
+}
+
+
+class Vector(types.Type):
+    """`lanes` numbers of one numba type."""
+
+    def __init__(self, element: types.Type, lanes: int) -> None:
+        self.element, self.lanes = element, lanes
+        super().__init__(name=f"Vector({element}, {lanes})")
+
+    @property
+    def floating(self) -> bool:
+        """Whether the lanes hold floating-point numbers."""
+        return isinstance(self.element, types.Float)
+
+    def of(self, element: types.Type) -> "Vector":
+        """The type of as many lanes of other numbers."""
+        return Vector(element, self.lanes)
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, kind: Vector) -> None:  # noqa: ANN001
+        super().__init__(manager, kind, ir.VectorType(_ELEMENTS[kind.element], kind.lanes))
+
+
+def _llvm(kind: Vector) -> ir.VectorType:
+    return ir.VectorType(_ELEMENTS[kind.element], kind.lanes)
+
+
+def _splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
+    one = builder.insert_element(ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
+
+
+def _pointer(context, builder, array_type, array, index, llvm_type):  # noqa: ANN001, ANN202
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), llvm_type.as_pointer())
+
+
+def _alignment(array_type: types.Array) -> int:
+    return array_type.dtype.bitwidth // 8
+
+
+def loader(lanes: int):
+    """The function that reads `lanes` neighbours from `index` on of a contiguous one-dimensional array."""
+
+    @intrinsic
+    def load(typing, array, index):  # noqa: ANN001, ANN202, ARG001
+        kind = Vector(array.dtype, lanes)
+
+        def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+            pointer = _pointer(context, builder, signature.args[0], *arguments, _llvm(kind))
+            return builder.load(pointer, align=_alignment(signature.args[0]))
+
+        return kind(array, types.intp), generate
+
+    return load
+
+
+def filler(lanes: int):
+    """The function that makes a vector of `lanes` times one number."""
+
+    @intrinsic
+    def fill(typing, value):  # noqa: ANN001, ANN202, ARG001
+        def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+            return _splat(builder, arguments[0], lanes)
+
+        return Vector(value, lanes)(value), generate
+
+    return fill
+
+
+def counter(lanes: int):
+    """The function that gives 0, 1, 2, ... as uint64."""
+
+    @intrinsic
+    def counted(typing):  # noqa: ANN001, ANN202, ARG001
+        kind = Vector(types.uint64, lanes)
+
+        def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+            return ir.Constant(_llvm(kind), list(range(lanes)))
+
+        return kind(), generate
+
+    return counted
+
+
+def spreader(lanes: int):
+    """The function that reads one number of a contiguous one-dimensional array into every lane; `index` is trusted, and not negative."""
+
+    @intrinsic
+    def spread(typing, array, index):  # noqa: ANN001, ANN202, ARG001
+        def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+            pointer = _pointer(context, builder, signature.args[0], *arguments, _ELEMENTS[signature.args[0].dtype])
+            return _splat(builder, builder.load(pointer), lanes)
+
+        return Vector(array.dtype, lanes)(array, types.intp), generate
+
+    return spread
+
+
+@intrinsic
+def store(typing, array, index, vector):  # noqa: ANN001, ARG001
+    """Write a vector to a contiguous one-dimensional array, from `index` on; its numbers are cut or rounded to the array's."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+        array_type, _, kind = signature.args
+        element = _ELEMENTS[array_type.dtype]
+        value = arguments[2]
+        if array_type.dtype.bitwidth < kind.element.bitwidth:
+            narrow = ir.VectorType(element, kind.lanes)
+            value = builder.fptrunc(value, narrow) if kind.floating else builder.trunc(value, narrow)
+        pointer = _pointer(context, builder, array_type, arguments[0], arguments[1], value.type)
+        builder.store(value, pointer, align=_alignment(array_type))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), generate
+
+
+@intrinsic
+def fma(typing, a, b, c):  # noqa: ANN001, ARG001
+    """a * b + c, rounded once."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+        kind = _llvm(signature.return_type)
+        name = f"llvm.fma.v{signature.return_type.lanes}f{signature.return_type.element.bitwidth}"
+        return builder.call(get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name), arguments)
+
+    return a(a, b, c), generate
+
+
+@intrinsic
+def fma_folded(typing, a, b, c):  # noqa: ANN001, ARG001
+    """a * b + c, where c has a fraction of the lanes: one part of a and b after the other is added to it."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+        a, b, out = arguments
+        kind, lanes = _llvm(signature.return_type), signature.return_type.lanes
+        name = f"llvm.fma.v{lanes}f{signature.return_type.element.bitwidth}"
+        function = get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
+        for start in range(0, signature.args[0].lanes, lanes):
+            part = ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(start, start + lanes)))
+            out = builder.call(function, [builder.shuffle_vector(a, a, part), builder.shuffle_vector(b, b, part), out])
+        return out
+
+    return c(a, b, c), generate
+
+
+@intrinsic
+def where_positive(typing, test, vector):  # noqa: ANN001, ARG001
+    """`vector` in the lanes where `test` is above 0, else 0."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+        zero = ir.Constant(arguments[0].type, None)
+        return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], ir.Constant(arguments[1].type, None))
+
+    return vector(test, vector), generate
+
+
+@intrinsic
+def any_nonzero(typing, vector):  # noqa: ANN001, ARG001
+    """Whether any lane is not 0."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+        mask = builder.fcmp_unordered("!=", arguments[0], ir.Constant(arguments[0].type, None))
+        bits = builder.bitcast(mask, ir.IntType(signature.args[0].lanes))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+    return types.boolean(vector), generate
+
+
+@intrinsic
+def total(typing, vector):  # noqa: ANN001, ARG001
+    """The sum of the lanes, halves added to halves."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+        value, lanes = arguments[0], signature.args[0].lanes
+        while lanes > 1:
+            lanes //= 2
+            low, high = (ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(s, s + lanes))) for s in (0, lanes))
+            value = builder.fadd(builder.shuffle_vector(value, value, low), builder.shuffle_vector(value, value, high))
+        return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+
+    return vector.element(vector), generate
+
+
+def _lanewise(make, returns=lambda kind: kind):  # noqa: ANN001, ANN202
+    """An intrinsic of one vector: `make(builder, value, its numba type)`."""
+
+    @intrinsic
+    def function(typing, vector):  # noqa: ANN001, ANN202, ARG001
+        def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+            return make(builder, arguments[0], signature.args[0])
+
+        return returns(vector)(vector), generate
+
+    return function
+
+
+widened = _lanewise(lambda b, v, k: b.zext(v, _llvm(k.of(types.uint64))), lambda k: k.of(types.uint64))
+as_bits = _lanewise(lambda b, v, k: b.bitcast(v, _llvm(k.of(types.uint64))), lambda k: k.of(types.uint64))
+from_bits = _lanewise(lambda b, v, k: b.bitcast(v, _llvm(k.of(types.float64))), lambda k: k.of(types.float64))
+to_float = _lanewise(lambda b, v, k: b.sitofp(v, _llvm(k.of(types.float64))), lambda k: k.of(types.float64))
+to_whole = _lanewise(lambda b, v, k: b.fptosi(v, _llvm(k.of(types.uint64))), lambda k: k.of(types.uint64))
+
+
+@intrinsic
+def select_above(typing, test, limit, above, else_):  # noqa: ANN001, ARG001
+    """`above` in the lanes where `test` > `limit`, in the others `else_`."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+        test, limit, above, else_ = arguments
+        return builder.select(builder.fcmp_ordered(">", test, _splat(builder, limit, signature.args[0].lanes)), above, else_)
+
+    return above(test, test.element, above, else_), generate
+
+
+def _operator(symbol, on_floats: str | None, on_words: str | None) -> None:  # noqa: ANN001
+    """Teach numba one operator, between two vectors or a vector and a number: a typing rule and a lowering, for `overload` compiles one a use."""
+
+    class Typing(AbstractTemplate):
+        key = symbol
+
+        def generic(self, args, kws):  # noqa: ANN001, ANN202, ARG002
+            kind = next((side for side in args if isinstance(side, Vector)), None)
+            return kind and (on_floats if kind.floating else on_words) and typing_signature(kind, *args)
+
+    infer_global(symbol)(Typing)
+
+    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+        kind = signature.return_type
+        sides = [
+            value if isinstance(side, Vector) else _splat(builder, context.cast(builder, value, side, kind.element), kind.lanes)
+            for value, side in zip(arguments, signature.args, strict=True)
+        ]
+        return getattr(builder, on_floats if kind.floating else on_words)(*sides)
+
+    for sides in ((Vector, Vector), (Vector, types.Number), (types.Number, Vector)):
+        lower_builtin(symbol, *sides)(generate)
+
+
+_operator(operator.add, "fadd", "add")
+_operator(operator.sub, "fsub", "sub")
+_operator(operator.mul, "fmul", "mul")
+_operator(operator.truediv, "fdiv", None)
+_operator(operator.and_, None, "and_")
+_operator(operator.or_, None, "or_")
+_operator(operator.xor, None, "xor")
+_operator(operator.rshift, None, "lshr")
+_operator(operator.lshift, None, "shl")

@@ -1,0 +1,134 @@
+"""Training in numba: some instances, one after the other, through some steps each; draws, forward, backward and optimiser in one kernel.
+
+What it computes for an instance depends on that instance alone: on its seed, its own features and the step, never on its neighbours, the threads or
+where the steps are cut. So its numbers are the same in any company, to the bit.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import float32, njit
+
+from tegum.features._events import BLOCK
+from tegum.features._events_numba import Words
+from tegum.toys.engines._batch_numba import Batch, draw_batch
+from tegum.toys.engines._gram_numba import Gram, by_gram, gram_gradient, gram_matrix
+from tegum.toys.engines._lanes_numba import Tile, by_lanes, lanes_gradient
+
+ADAMW, ADAM, SGD = 0, 1, 2
+_ZERO, _ONE = float32(0), float32(1)
+_BETA1, _BETA2, _REST1, _REST2, _EPS = float32(0.9), float32(0.999), float32(1 - 0.9), float32(1 - 0.999), float32(1e-8)
+
+
+class State(NamedTuple):
+    """Parameters of all instances, a row each, and the optimiser's two moments of them: float32."""
+
+    W: np.ndarray  # instances, features * hidden
+    b: np.ndarray  # instances, features
+    W_mean: np.ndarray
+    W_square: np.ndarray
+    b_mean: np.ndarray
+    b_square: np.ndarray
+
+
+class Record(NamedTuple):
+    """What is kept of each of `steps`: the loss on the batch that comes next, W and b before it."""
+
+    steps: np.ndarray  # (times,) int64, ascending
+    loss: np.ndarray  # times, instances
+    W: np.ndarray  # times, instances, features * hidden
+    b: np.ndarray  # times, instances, features
+
+
+class Room(NamedTuple):
+    """What one thread works in."""
+
+    batch: Batch
+    words: Words
+    tile: Tile
+    gram: Gram
+    gW: np.ndarray  # features * hidden
+    gb: np.ndarray  # features
+    scale: np.ndarray  # features
+
+
+class Way(NamedTuple):
+    """How each distribution's networks are trained."""
+
+    blocks: np.ndarray  # (distributions,) int64: drawn at once
+    through_gram: np.ndarray  # (distributions,) bool
+
+
+@njit(cache=True, nogil=True)
+def train_some(
+    first, last, start, end, look, room, state, record, tables, way, distribution, importance, seeds, ids, batch_size, hidden, rates, decay,
+    optimizer, rectified,
+):  # fmt: skip
+    """Take instances `first` to `last` from step `start` to step `end`; `look` adds one batch that is only looked at, for the record."""
+    n, m = state.b.shape[1], hidden
+    batch, words, tile, gram, gW, gb, scale = room
+    for i in range(first, last):
+        W, b, which = state.W[i], state.b[i], distribution[i]
+        blocks, through_gram = way.blocks[which], way.through_gram[which]
+        for j in range(n):
+            scale[j] = 2 * importance[i, j] / (batch_size * n)
+        moment = 0
+        while moment < len(record.steps) and record.steps[moment] < start:
+            moment += 1
+        for step in range(start, end + look):
+            _clear(gW)
+            _clear(gb)
+            if through_gram:
+                gram_matrix(gram, W, b, scale, n, m)
+            drawn = 0
+            for block in range(0, (batch_size + BLOCK - 1) // BLOCK, blocks):
+                rows = draw_batch(batch, tables, which, words, seeds[i], ids[i], step, block, blocks, batch_size)
+                drawn += rows
+                if through_gram:
+                    by_gram(gram, batch, rows, n, rectified)
+                else:
+                    by_lanes(tile, batch, rows, W, b, scale, n, m, rectified)
+            loss = gram_gradient(gram, gW, gb, n, m) if through_gram else lanes_gradient(tile, gW, gb, n, m)
+            silent = float32(batch_size - drawn)
+            for j in range(n):
+                y = b[j] if b[j] > 0 or not rectified else _ZERO
+                gb[j] += silent * scale[j] * y
+                loss += silent * scale[j] * y * y
+            if moment < len(record.steps) and record.steps[moment] == step:
+                record.loss[moment, i] = loss / 2
+                _copy(W, record.W[moment, i])
+                _copy(b, record.b[moment, i])
+                moment += 1
+            if step < end:
+                _update(W, gW, state.W_mean[i], state.W_square[i], step, rates[step - start], decay, optimizer)
+                _update(b, gb, state.b_mean[i], state.b_square[i], step, rates[step - start], decay, optimizer)
+
+
+@njit
+def _clear(array):
+    for i in range(len(array)):
+        array[i] = _ZERO
+
+
+@njit
+def _copy(source, target):
+    for i in range(len(source)):
+        target[i] = source[i]
+
+
+@njit
+def _update(p, g, mean, square, step, rate, decay, optimizer):
+    """One step of the optimiser, as in torch.optim: decay of the parameter itself for AdamW, through the gradient for the others."""
+    rate32, decay32 = float32(rate), float32(decay)
+    if optimizer == SGD:
+        for i in range(len(p)):
+            p[i] -= rate32 * (g[i] + decay32 * p[i])
+        return
+    shrink, through = (float32(1 - rate * decay), _ZERO) if optimizer == ADAMW else (_ONE, decay32)
+    size, root = float32(rate / (1 - 0.9 ** (step + 1))), float32(1 / np.sqrt(1 - 0.999 ** (step + 1)))
+    for i in range(len(p)):
+        w = p[i] * shrink
+        slope = g[i] + through * p[i]
+        mean[i] = _BETA1 * mean[i] + _REST1 * slope
+        square[i] = _BETA2 * square[i] + _REST2 * slope * slope
+        p[i] = w - size * mean[i] / (np.sqrt(square[i]) * root + _EPS)

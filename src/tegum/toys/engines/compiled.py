@@ -1,0 +1,163 @@
+"""The compiled engine: tied models on the CPU, far faster than torch can be asked to train them.
+
+Draws, forward, backward and optimiser are one numba kernel (`_compiled_numba`); an instance lives in a core's cache and instances are shared out to
+a pool of threads, as many as torch has (`torch.set_num_threads`, OMP_NUM_THREADS). Each instance's numbers are the same in any company and on any
+number of threads, to the bit; they are the reference engine's up to the rounding of float32.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from queue import Queue
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from tegum.features import Distribution
+from tegum.features._events import BLOCK, VALUES
+from tegum.features._events_numba import blocks_at_once, room_for_words, row_length
+from tegum.toys.engines._base import Engine, History, Plan, Trained
+from tegum.toys.engines._batch_numba import Tables, room_for_batch
+from tegum.toys.engines._compiled_numba import Record, Room, State, Way, train_some
+from tegum.toys.engines._gram_numba import room_for_gram
+from tegum.toys.engines._interrupt import held_interrupt
+from tegum.toys.engines._lanes_numba import room_for_tile
+from tegum.toys.engines.reference import SCHEDULES
+from tegum.toys.losses.squared_error import SquaredError
+
+_ROUND = 0.1  # seconds between two looks at Ctrl-C and the progress bar
+_GROUPS = 4  # a thread and round, so that threads end together
+
+
+class Compiled(Engine):
+    """ReLUOutput and LinearAutoencoder with SquaredError, in float32 on the CPU."""
+
+    rank: ClassVar[int] = 1
+
+    def applies(self, plan: Plan) -> str:
+        """What it can not train, and the first reason."""
+        if plan.model.exact is None:
+            return f"it trains tied models (ReLUOutput, LinearAutoencoder), not {type(plan.model).__name__}"
+        if type(plan.loss) is not SquaredError:  # a subclass may compute something else
+            return f"it trains with SquaredError, not {type(plan.loss).__name__}"
+        if plan.device.type != "cpu" or plan.dtype != torch.float32:
+            return f"it trains in float32 on the CPU, not in {str(plan.dtype).removeprefix('torch.')} on {plan.device}"
+        if plan.estimator != "sampled":
+            return f"it takes the estimator 'sampled', not {plan.estimator!r}"
+        return ""
+
+    def train(self, plan: Plan, progress: Callable[[int], None]) -> Trained:
+        """In rounds of some steps, each of which all instances finish."""
+        work = _Work(plan)
+        done, at_once = 0, 1
+        with ThreadPoolExecutor(work.threads, thread_name_prefix="tegum") as pool:
+            try:
+                with held_interrupt() as interrupted:
+                    while done < plan.steps and not interrupted():
+                        start, done, begin = done, min(done + at_once, plan.steps), time.perf_counter()
+                        work.round(pool, start, done, work.record)
+                        progress(done)
+                        at_once = max(1, min(8 * at_once, int(at_once * _ROUND / (time.perf_counter() - begin))))
+            except KeyboardInterrupt:  # Ctrl-C twice, or raised by what a caller hooked in; the round in hand is finished
+                pass
+        kept = int(np.searchsorted(work.record.steps, done))
+        if done in plan.record or (plan.record and done < plan.steps):
+            with ThreadPoolExecutor(work.threads) as pool:
+                work.round(pool, done, done, work.look(kept, done), look=1)
+            kept += 1
+        return work.trained(done, kept)
+
+
+class _Work:
+    """A plan in the kernel's arrays."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        module = plan.model.build(plan.instances, plan.seeds, first_instance=plan.instance_ids)
+        n, m, times = plan.model.n_features, plan.model.n_hidden, len(plan.record)
+        W = module.directions.detach().reshape(plan.instances, n * m).numpy().copy()
+        b = module.bias.detach().numpy().copy()
+        self.state = State(W, b, *(np.zeros_like(like) for like in (W, W, b, b)))
+        self.record = Record(
+            np.array(plan.record, np.int64),
+            *(np.empty((times + 1, *like), np.float32) for like in ((plan.instances,), W.shape, b.shape)),
+        )
+        distinct = list(dict.fromkeys(plan.features))
+        self.tables, place = tables_of(distinct), {features: i for i, features in enumerate(distinct)}
+        blocks = [blocks_at_once(features.buckets, -(-plan.batch_size // BLOCK)) for features in distinct]
+        self.way = Way(np.array(blocks), np.array([_gram_is_quicker(features, n, m, plan.batch_size) for features in distinct]))
+        self.distribution = np.array([place[features] for features in plan.features])
+        self.threads = min(torch.get_num_threads(), plan.instances)
+        edges = np.linspace(0, plan.instances, min(plan.instances, _GROUPS * self.threads) + 1).astype(int)
+        self.groups = list(itertools.pairwise(edges.tolist())) if self.threads > 1 else [(0, plan.instances)]
+        self.rooms = Queue()
+        for _ in range(self.threads):
+            words = room_for_words([bucket for features in distinct for bucket in features.buckets], max(blocks))
+            gram = room_for_gram(n, m) if self.way.through_gram.any() else room_for_gram(1, 1)
+            mine = (np.zeros(size, np.float32) for size in (n * m, n, n))
+            self.rooms.put(Room(room_for_batch(max(blocks), n), words, room_for_tile(n, m), gram, *mine))
+
+    def round(self, pool: ThreadPoolExecutor, start: int, end: int, record: Record, look: int = 0) -> None:
+        """Take every instance from step `start` to step `end`, whatever is pressed meanwhile."""
+        plan = self.plan
+        rates = np.array([plan.lr * SCHEDULES[plan.schedule](step / plan.steps) for step in range(start, end)])
+        rest = (
+            self.state, record, self.tables, self.way, self.distribution, plan.importance.numpy(), plan.seeds.numpy(),
+            plan.instance_ids.numpy(), plan.batch_size, plan.model.n_hidden, rates, plan.weight_decay,
+            ("adamw", "adam", "sgd").index(plan.optimizer), plan.model.exact == "relu",
+        )  # fmt: skip
+
+        def some(first: int, last: int) -> None:
+            room = self.rooms.get()
+            train_some(first, last, start, end, look, room, *rest)
+            self.rooms.put(room)
+
+        running = [pool.submit(some, first, last) for first, last in self.groups]
+        try:
+            wait(running)
+        except KeyboardInterrupt:
+            wait(running)
+            raise
+        for one in running:
+            one.result()
+
+    def look(self, kept: int, done: int) -> Record:
+        """A record of step `done` alone, in place `kept` of the whole."""
+        return Record(np.array([done]), *(array[kept : kept + 1] for array in self.record[1:]))
+
+    def trained(self, done: int, kept: int) -> Trained:
+        """What `train` owes."""
+        n, m = self.plan.model.n_features, self.plan.model.n_hidden
+        steps = [*(step for step in self.plan.record if step < done), done][:kept]
+        loss, W, b = (torch.from_numpy(array[:kept]) for array in self.record[1:])
+        history = History(torch.tensor(steps, dtype=torch.int64), loss, W.unflatten(-1, (n, m)), b)
+        return Trained({"W": torch.from_numpy(self.state.W).unflatten(-1, (n, m)), "b": torch.from_numpy(self.state.b)}, history, done)
+
+
+def _gram_is_quicker(features: Distribution, n: int, m: int, batch_size: int) -> bool:
+    """Whether sparse passes over outputs and two products of n x n x m take fewer cycles than five products of batch x n x m: as measured."""
+    active = features.mean_active()
+    gram = batch_size * (active * n * 0.14 + n * 0.5 + active * 4) + 0.16 * n * n * m
+    return gram < batch_size * (0.2 * n * m + 0.5 * n)
+
+
+def tables_of(distributions: Sequence[Distribution]) -> Tables:
+    """The buckets of several distributions, end to end."""
+    buckets = [bucket for features in distributions for bucket in features.buckets]
+    starts = np.cumsum([0, *(len(features.buckets) for features in distributions)])
+    members = [np.empty(0, np.int64) if b.features is None else b.features for b in buckets]
+    ratios = [np.empty(0) if b.ratio is None else b.ratio for b in buckets]
+
+    def column(name: str, kind: type) -> np.ndarray:
+        return np.array([getattr(bucket, name) for bucket in buckets], kind)
+
+    return Tables(
+        starts,
+        np.array([VALUES.index(features.values) for features in distributions]),
+        np.array([row_length(bucket) for bucket in buckets], int), column("gap_scale", float), column("count", int), column("size", int), column("pick", int),
+        column("first", int),
+        np.cumsum([0, *(len(some) for some in members)]), np.concatenate([np.empty(0, np.int64), *members]),
+        np.cumsum([0, *(len(some) for some in ratios)]), np.concatenate([np.empty(0), *ratios]),
+    )  # fmt: skip
