@@ -7,7 +7,7 @@ once where torch rounds twice.
 import numpy as np
 from numba import njit, uint32, uint64
 
-from tegum._vectors import LANES, as_bits, counter, filler, from_bits, select_above, to_float
+from tegum._vectors_numba import LANES, as_bits, counter, filler, from_bits, select_above, to_float
 from tegum.draws import _ATANH, _CENTRE, _LN2, _M0, _M1, _NEAR, _SQRT2, _W0, _W1
 
 _M0, _M1, _W0, _W1 = uint64(_M0), uint64(_M1), uint32(_W0), uint32(_W1)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, uint32, uint64
 
 from tegum._draws_numba import MANY, many_counted, many_log, many_of, many_uniform52, many_words, normal, uniform32, uniform52, words
-from tegum._vectors import LANES, loader, select_above, store, to_float, to_whole, widened
+from tegum._vectors_numba import LANES, loader, select_above, store, to_float, to_whole, widened
 from tegum.draws import EVENTS, MEMBERS
 from tegum.features._events import _FAR, BLOCK, Bucket
 

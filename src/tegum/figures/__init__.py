@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from tegum.figures.animation import moving_directions, moving_points
     from tegum.figures.bar_plot import bars
+    from tegum.figures.course import over_training
     from tegum.figures.densities import histogram
+    from tegum.figures.direction_groups import grouped_directions
     from tegum.figures.directions import directions_2d, directions_3d
     from tegum.figures.feature_norms import feature_bars
     from tegum.figures.gram_matrix import gram
     from tegum.figures.interval_plot import intervals
+    from tegum.figures.kinds import kinds_scatter, kinds_shares
     from tegum.figures.line_plot import lines
+    from tegum.figures.portraits import part_portraits
     from tegum.figures.phases import phase_diagram
 
 _HOMES = {
@@ -29,12 +34,37 @@ _HOMES = {
     "directions_3d": "tegum.figures.directions",
     "feature_bars": "tegum.figures.feature_norms",
     "gram": "tegum.figures.gram_matrix",
+    "grouped_directions": "tegum.figures.direction_groups",
     "histogram": "tegum.figures.densities",
     "intervals": "tegum.figures.interval_plot",
+    "kinds_scatter": "tegum.figures.kinds",
+    "kinds_shares": "tegum.figures.kinds",
     "lines": "tegum.figures.line_plot",
+    "moving_directions": "tegum.figures.animation",
+    "moving_points": "tegum.figures.animation",
+    "over_training": "tegum.figures.course",
+    "part_portraits": "tegum.figures.portraits",
     "phase_diagram": "tegum.figures.phases",
 }
-__all__ = ["Figure", "bars", "directions_2d", "directions_3d", "feature_bars", "gram", "histogram", "intervals", "lines", "phase_diagram"]
+__all__ = [
+    "Figure",
+    "bars",
+    "directions_2d",
+    "directions_3d",
+    "feature_bars",
+    "gram",
+    "grouped_directions",
+    "histogram",
+    "intervals",
+    "kinds_scatter",
+    "kinds_shares",
+    "lines",
+    "moving_directions",
+    "moving_points",
+    "over_training",
+    "part_portraits",
+    "phase_diagram",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import float32, njit
 
-from tegum._vectors import LANES, any_nonzero, filler, fma, loader, spreader, store, where_positive
+from tegum._vectors_numba import LANES, any_nonzero, filler, fma, loader, spreader, store, where_positive
 
 _AHEAD = 16  # samples whose targets are written out before they are read, or the processor would wait for its own stores
 _ZERO = float32(0)

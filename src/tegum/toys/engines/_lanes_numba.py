@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import float32, njit
 
-from tegum._vectors import LANES, filler, fma, fma_folded, loader, spreader, store, total, where_positive
+from tegum._vectors_numba import LANES, filler, fma, fma_folded, loader, spreader, store, total, where_positive
 
 TILE = 4 * LANES
 _load_part, _fill_part = loader(LANES), filler(LANES)

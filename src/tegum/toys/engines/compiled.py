@@ -154,10 +154,16 @@ def tables_of(distributions: Sequence[Distribution]) -> Tables:
         return np.array([getattr(bucket, name) for bucket in buckets], kind)
 
     return Tables(
-        starts,
-        np.array([VALUES.index(features.values) for features in distributions]),
-        np.array([row_length(bucket) for bucket in buckets], int), column("gap_scale", float), column("count", int), column("size", int), column("pick", int),
-        column("first", int),
-        np.cumsum([0, *(len(some) for some in members)]), np.concatenate([np.empty(0, np.int64), *members]),
-        np.cumsum([0, *(len(some) for some in ratios)]), np.concatenate([np.empty(0), *ratios]),
-    )  # fmt: skip
+        start=starts,
+        kind=np.array([VALUES.index(features.values) for features in distributions]),
+        length=np.array([row_length(bucket) for bucket in buckets], int),
+        gap_scale=column("gap_scale", float),
+        count=column("count", int),
+        size=column("size", int),
+        pick=column("pick", int),
+        first=column("first", int),
+        features_start=np.cumsum([0, *(len(some) for some in members)]),
+        features=np.concatenate([np.empty(0, np.int64), *members]),
+        ratio_start=np.cumsum([0, *(len(some) for some in ratios)]),
+        ratio=np.concatenate([np.empty(0), *ratios]),
+    )

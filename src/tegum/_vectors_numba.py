@@ -45,7 +45,7 @@ class Vector(types.Type):
 
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
-    def __init__(self, manager, kind: Vector) -> None:  # noqa: ANN001
+    def __init__(self, manager, kind: Vector) -> None:
         super().__init__(manager, kind, ir.VectorType(_ELEMENTS[kind.element], kind.lanes))
 
 
@@ -58,7 +58,7 @@ def _splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
     return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
 
 
-def _pointer(context, builder, array_type, array, index, llvm_type):  # noqa: ANN001, ANN202
+def _pointer(context, builder, array_type, array, index, llvm_type):
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [index]), llvm_type.as_pointer())
 
@@ -71,10 +71,10 @@ def loader(lanes: int):
     """The function that reads `lanes` neighbours from `index` on of a contiguous one-dimensional array."""
 
     @intrinsic
-    def load(typing, array, index):  # noqa: ANN001, ANN202, ARG001
+    def load(typing, array, index):
         kind = Vector(array.dtype, lanes)
 
-        def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+        def generate(context, builder, signature, arguments):
             pointer = _pointer(context, builder, signature.args[0], *arguments, _llvm(kind))
             return builder.load(pointer, align=_alignment(signature.args[0]))
 
@@ -87,8 +87,8 @@ def filler(lanes: int):
     """The function that makes a vector of `lanes` times one number."""
 
     @intrinsic
-    def fill(typing, value):  # noqa: ANN001, ANN202, ARG001
-        def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+    def fill(typing, value):
+        def generate(context, builder, signature, arguments):
             return _splat(builder, arguments[0], lanes)
 
         return Vector(value, lanes)(value), generate
@@ -100,10 +100,10 @@ def counter(lanes: int):
     """The function that gives 0, 1, 2, ... as uint64."""
 
     @intrinsic
-    def counted(typing):  # noqa: ANN001, ANN202, ARG001
+    def counted(typing):
         kind = Vector(types.uint64, lanes)
 
-        def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+        def generate(context, builder, signature, arguments):
             return ir.Constant(_llvm(kind), list(range(lanes)))
 
         return kind(), generate
@@ -115,8 +115,8 @@ def spreader(lanes: int):
     """The function that reads one number of a contiguous one-dimensional array into every lane; `index` is trusted, and not negative."""
 
     @intrinsic
-    def spread(typing, array, index):  # noqa: ANN001, ANN202, ARG001
-        def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+    def spread(typing, array, index):
+        def generate(context, builder, signature, arguments):
             pointer = _pointer(context, builder, signature.args[0], *arguments, _ELEMENTS[signature.args[0].dtype])
             return _splat(builder, builder.load(pointer), lanes)
 
@@ -126,10 +126,10 @@ def spreader(lanes: int):
 
 
 @intrinsic
-def store(typing, array, index, vector):  # noqa: ANN001, ARG001
+def store(typing, array, index, vector):
     """Write a vector to a contiguous one-dimensional array, from `index` on; its numbers are cut or rounded to the array's."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+    def generate(context, builder, signature, arguments):
         array_type, _, kind = signature.args
         element = _ELEMENTS[array_type.dtype]
         value = arguments[2]
@@ -144,10 +144,10 @@ def store(typing, array, index, vector):  # noqa: ANN001, ARG001
 
 
 @intrinsic
-def fma(typing, a, b, c):  # noqa: ANN001, ARG001
+def fma(typing, a, b, c):
     """a * b + c, rounded once."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+    def generate(context, builder, signature, arguments):
         kind = _llvm(signature.return_type)
         name = f"llvm.fma.v{signature.return_type.lanes}f{signature.return_type.element.bitwidth}"
         return builder.call(get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name), arguments)
@@ -156,10 +156,10 @@ def fma(typing, a, b, c):  # noqa: ANN001, ARG001
 
 
 @intrinsic
-def fma_folded(typing, a, b, c):  # noqa: ANN001, ARG001
+def fma_folded(typing, a, b, c):
     """a * b + c, where c has a fraction of the lanes: one part of a and b after the other is added to it."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+    def generate(context, builder, signature, arguments):
         a, b, out = arguments
         kind, lanes = _llvm(signature.return_type), signature.return_type.lanes
         name = f"llvm.fma.v{lanes}f{signature.return_type.element.bitwidth}"
@@ -173,10 +173,10 @@ def fma_folded(typing, a, b, c):  # noqa: ANN001, ARG001
 
 
 @intrinsic
-def where_positive(typing, test, vector):  # noqa: ANN001, ARG001
+def where_positive(typing, test, vector):
     """`vector` in the lanes where `test` is above 0, else 0."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+    def generate(context, builder, signature, arguments):
         zero = ir.Constant(arguments[0].type, None)
         return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], ir.Constant(arguments[1].type, None))
 
@@ -184,10 +184,10 @@ def where_positive(typing, test, vector):  # noqa: ANN001, ARG001
 
 
 @intrinsic
-def any_nonzero(typing, vector):  # noqa: ANN001, ARG001
+def any_nonzero(typing, vector):
     """Whether any lane is not 0."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+    def generate(context, builder, signature, arguments):
         mask = builder.fcmp_unordered("!=", arguments[0], ir.Constant(arguments[0].type, None))
         bits = builder.bitcast(mask, ir.IntType(signature.args[0].lanes))
         return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
@@ -196,10 +196,10 @@ def any_nonzero(typing, vector):  # noqa: ANN001, ARG001
 
 
 @intrinsic
-def total(typing, vector):  # noqa: ANN001, ARG001
+def total(typing, vector):
     """The sum of the lanes, halves added to halves."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+    def generate(context, builder, signature, arguments):
         value, lanes = arguments[0], signature.args[0].lanes
         while lanes > 1:
             lanes //= 2
@@ -210,12 +210,12 @@ def total(typing, vector):  # noqa: ANN001, ARG001
     return vector.element(vector), generate
 
 
-def _lanewise(make, returns=lambda kind: kind):  # noqa: ANN001, ANN202
+def _lanewise(make, returns=lambda kind: kind):
     """An intrinsic of one vector: `make(builder, value, its numba type)`."""
 
     @intrinsic
-    def function(typing, vector):  # noqa: ANN001, ANN202, ARG001
-        def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+    def function(typing, vector):
+        def generate(context, builder, signature, arguments):
             return make(builder, arguments[0], signature.args[0])
 
         return returns(vector)(vector), generate
@@ -231,29 +231,29 @@ to_whole = _lanewise(lambda b, v, k: b.fptosi(v, _llvm(k.of(types.uint64))), lam
 
 
 @intrinsic
-def select_above(typing, test, limit, above, else_):  # noqa: ANN001, ARG001
+def select_above(typing, test, limit, above, else_):
     """`above` in the lanes where `test` > `limit`, in the others `else_`."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202, ARG001
+    def generate(context, builder, signature, arguments):
         test, limit, above, else_ = arguments
         return builder.select(builder.fcmp_ordered(">", test, _splat(builder, limit, signature.args[0].lanes)), above, else_)
 
     return above(test, test.element, above, else_), generate
 
 
-def _operator(symbol, on_floats: str | None, on_words: str | None) -> None:  # noqa: ANN001
+def _operator(symbol, on_floats: str | None, on_words: str | None) -> None:
     """Teach numba one operator, between two vectors or a vector and a number: a typing rule and a lowering, for `overload` compiles one a use."""
 
     class Typing(AbstractTemplate):
         key = symbol
 
-        def generic(self, args, kws):  # noqa: ANN001, ANN202, ARG002
+        def generic(self, args, kws):  # noqa: ARG002
             kind = next((side for side in args if isinstance(side, Vector)), None)
             return kind and (on_floats if kind.floating else on_words) and typing_signature(kind, *args)
 
     infer_global(symbol)(Typing)
 
-    def generate(context, builder, signature, arguments):  # noqa: ANN001, ANN202
+    def generate(context, builder, signature, arguments):
         kind = signature.return_type
         sides = [
             value if isinstance(side, Vector) else _splat(builder, context.cast(builder, value, side, kind.element), kind.lanes)
