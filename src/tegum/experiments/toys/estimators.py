@@ -238,8 +238,8 @@ def _cube_law(rows: Rows) -> Iterable[Claim]:
     yield Claim(
         f"as features get rare the ratio grows as p^-3 (initial weights, n = {least[0].n_features}, p = {least[1].density:g} to "
         f"{least[0].density:g}): exponent", -slope, interval=(-slope - half, -slope + half), expected=-3, tolerance=0.25,
-        reason="one active feature in a sample has a chance ~ np, and its noise is gone; pairs have a chance ~ (np)^2, and drawn in a quarter "
-        "of the samples their weighted square is ~ (np)^4. What is left out is of order np <= .05; .25 tells it from -2 and -4, and the 95% interval is "
+        reason="one active feature in a sample has a chance ~ np, and its noise is gone; pairs have a chance ~ (np)^2, and drawn in a quarter of "
+        "the samples their weighted square is ~ (np)^4. What is left out is of order np <= .05; .25 tells it from -2 and -4; the 95% interval is "
         "the delta method's",
     )  # fmt: skip
 
