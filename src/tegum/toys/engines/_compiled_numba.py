@@ -11,6 +11,7 @@ from numba import float32, njit
 
 from tegum.features._events import BLOCK
 from tegum.features._events_numba import Words
+from tegum.toys.engines._at_most_one_numba import add_at_most_one, keep_two, loss_of_at_most_one
 from tegum.toys.engines._batch_numba import Batch, draw_batch
 from tegum.toys.engines._gram_numba import Gram, by_gram, gram_gradient, gram_matrix
 from tegum.toys.engines._lanes_numba import Tile, by_lanes, lanes_gradient
@@ -61,10 +62,13 @@ class Way(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def train_some(
-    first, last, start, end, look, room, state, record, tables, way, distribution, importance, seeds, ids, batch_size, hidden, rates, decay,
-    optimizer, rectified,
+    first, last, start, end, look, room, state, record, tables, way, exactly, distribution, importance, seeds, ids, batch_size, hidden, rates,
+    decay, optimizer, rectified,
 ):  # fmt: skip
-    """Take instances `first` to `last` from step `start` to step `end`; `look` adds one batch that is only looked at, for the record."""
+    """Take instances `first` to `last` from step `start` to step `end`; `look` adds one batch that is only looked at, for the record.
+
+    `exactly` is None for the estimator 'sampled'; for 'stratified' the tables are those of the proposals.
+    """
     n, m = state.b.shape[1], hidden
     batch, words, tile, gram, gW, gb, scale = room
     for i in range(first, last):
@@ -78,23 +82,29 @@ def train_some(
         for step in range(start, end + look):
             _clear(gW)
             _clear(gb)
-            if through_gram:
+            recorded = moment < len(record.steps) and record.steps[moment] == step
+            if through_gram or exactly is not None:
                 gram_matrix(gram, W, b, scale, n, m)
             drawn = 0
             for block in range(0, (batch_size + BLOCK - 1) // BLOCK, blocks):
                 rows = draw_batch(batch, tables, which, words, seeds[i], ids[i], step, block, blocks, batch_size)
+                if exactly is not None:
+                    rows = keep_two(batch, rows, exactly.weights[which])
                 drawn += rows
                 if through_gram:
                     by_gram(gram, batch, rows, n, rectified)
                 else:
                     by_lanes(tile, batch, rows, W, b, scale, n, m, rectified)
-            loss = gram_gradient(gram, gW, gb, n, m) if through_gram else lanes_gradient(tile, gW, gb, n, m)
-            silent = float32(batch_size - drawn)
-            for j in range(n):
-                y = b[j] if b[j] > 0 or not rectified else _ZERO
-                gb[j] += silent * scale[j] * y
-                loss += silent * scale[j] * y * y
-            if moment < len(record.steps) and record.steps[moment] == step:
+            if exactly is None:
+                loss = gram_gradient(gram, gW, gb, n, m) if through_gram else lanes_gradient(tile, gW, gb, n, m)
+                loss += add_silent(batch_size - drawn, b, scale, gb, rectified)
+            else:
+                exact_loss = 0.0
+                if recorded:
+                    exact_loss = 2 * loss_of_at_most_one(exactly, which, tables.kind[which], gram, b, importance[i], n, rectified)
+                add_at_most_one(exactly, which, tables.kind[which], gram, b, importance[i], gb, n, rectified)
+                loss = lanes_gradient(tile, gW, gb, n, m) + gram_gradient(gram, gW, gb, n, m) + float32(exact_loss)
+            if recorded:
                 record.loss[moment, i] = loss / 2
                 _copy(W, record.W[moment, i])
                 _copy(b, record.b[moment, i])
@@ -102,6 +112,17 @@ def train_some(
             if step < end:
                 _update(W, gW, state.W_mean[i], state.W_square[i], step, rates[step - start], decay, optimizer)
                 _update(b, gb, state.b_mean[i], state.b_square[i], step, rates[step - start], decay, optimizer)
+
+
+@njit
+def add_silent(samples, b, scale, gb, rectified):
+    """Add what samples with nothing active add to the bias's gradient; returns twice what they add to the loss."""
+    silent, loss = float32(samples), _ZERO
+    for j in range(len(b)):
+        y = b[j] if b[j] > 0 or not rectified else _ZERO
+        gb[j] += silent * scale[j] * y
+        loss += silent * scale[j] * y * y
+    return loss
 
 
 @njit

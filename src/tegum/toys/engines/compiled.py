@@ -18,6 +18,7 @@ import torch
 from tegum.features import Distribution
 from tegum.features._events import BLOCK, VALUES
 from tegum.features._events_numba import blocks_at_once, room_for_words, row_length
+from tegum.toys.engines._at_most_one_numba import Exactly
 from tegum.toys.engines._base import Engine, History, Plan, Trained
 from tegum.toys.engines._batch_numba import Tables, room_for_batch
 from tegum.toys.engines._compiled_numba import Record, Room, State, Way, train_some
@@ -25,6 +26,7 @@ from tegum.toys.engines._gram_numba import room_for_gram
 from tegum.toys.engines._interrupt import held_interrupt
 from tegum.toys.engines._lanes_numba import room_for_tile
 from tegum.toys.engines.reference import SCHEDULES
+from tegum.toys.estimators import VALUE_MOMENTS, strata
 from tegum.toys.losses.squared_error import SquaredError
 
 _ROUND = 0.1  # seconds between two looks at Ctrl-C and the progress bar
@@ -44,8 +46,6 @@ class Compiled(Engine):
             return f"it trains with SquaredError, not {type(plan.loss).__name__}"
         if plan.device.type != "cpu" or plan.dtype != torch.float32:
             return f"it trains in float32 on the CPU, not in {str(plan.dtype).removeprefix('torch.')} on {plan.device}"
-        if plan.estimator != "sampled":
-            return f"it takes the estimator 'sampled', not {plan.estimator!r}"
         return ""
 
     def train(self, plan: Plan, progress: Callable[[int], None]) -> Trained:
@@ -85,7 +85,16 @@ class _Work:
             *(np.empty((times + 1, *like), np.float32) for like in ((plan.instances,), W.shape, b.shape)),
         )
         distinct = list(dict.fromkeys(plan.features))
-        self.tables, place = tables_of(distinct), {features: i for i, features in enumerate(distinct)}
+        place = {features: i for i, features in enumerate(distinct)}
+        self.exactly = None
+        if plan.estimator == "stratified":
+            split = [strata(features) for features in distinct]
+            moments = np.array([VALUE_MOMENTS[features.values] for features in distinct])
+            weights = np.stack([one.weights.numpy() for one in split]).astype(np.float32)
+            silent, alone = np.array([one.silent for one in split]), np.stack([one.alone.numpy() for one in split])
+            self.exactly = Exactly(silent, alone, weights, moments[:, 0].copy(), moments[:, 1].copy())
+            distinct = [one.proposal for one in split]
+        self.tables = tables_of(distinct)
         blocks = [blocks_at_once(features.buckets, -(-plan.batch_size // BLOCK)) for features in distinct]
         self.way = Way(np.array(blocks), np.array([_gram_is_quicker(features, n, m, plan.batch_size) for features in distinct]))
         self.distribution = np.array([place[features] for features in plan.features])
@@ -95,7 +104,7 @@ class _Work:
         self.rooms = Queue()
         for _ in range(self.threads):
             words = room_for_words([bucket for features in distinct for bucket in features.buckets], max(blocks))
-            gram = room_for_gram(n, m) if self.way.through_gram.any() else room_for_gram(1, 1)
+            gram = room_for_gram(n, m) if self.exactly or self.way.through_gram.any() else room_for_gram(1, 1)
             mine = (np.zeros(size, np.float32) for size in (n * m, n, n))
             self.rooms.put(Room(room_for_batch(max(blocks), n), words, room_for_tile(n, m), gram, *mine))
 
@@ -104,7 +113,7 @@ class _Work:
         plan = self.plan
         rates = np.array([plan.lr * SCHEDULES[plan.schedule](step / plan.steps) for step in range(start, end)])
         rest = (
-            self.state, record, self.tables, self.way, self.distribution, plan.importance.numpy(), plan.seeds.numpy(),
+            self.state, record, self.tables, self.way, self.exactly, self.distribution, plan.importance.numpy(), plan.seeds.numpy(),
             plan.instance_ids.numpy(), plan.batch_size, plan.model.n_hidden, rates, plan.weight_decay,
             ("adamw", "adam", "sgd").index(plan.optimizer), plan.model.exact == "relu",
         )  # fmt: skip
