@@ -11,7 +11,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -68,15 +68,21 @@ class Result:
 def interleave(name: str, work: str, first: Side, second: Side, *, limit: tuple[str, float], rounds: int = 7) -> Result:
     """Time `first` and `second` in turn for `rounds` rounds, after one run of each that is not counted."""
     machine = machine_line()
-    first.run()
-    second.run()
-    seconds: tuple[list[float], list[float]] = ([], [])
+    seconds = in_turn((first, second), rounds)
+    return Result(name, work, (first.label, second.label), (seconds[0], seconds[1]), machine, limit)
+
+
+def in_turn(sides: Sequence[Side], rounds: int) -> list[tuple[float, ...]]:
+    """Seconds of each side in each round: one after the other, round by round, after one run of each that is not counted."""
+    for side in sides:
+        side.run()
+    seconds: list[list[float]] = [[] for _ in sides]
     for _ in range(rounds):
-        for side, taken in zip((first, second), seconds, strict=True):
+        for side, taken in zip(sides, seconds, strict=True):
             start = time.perf_counter()
             side.run()
             taken.append(time.perf_counter() - start)
-    return Result(name, work, (first.label, second.label), (tuple(seconds[0]), tuple(seconds[1])), machine, limit)
+    return [tuple(taken) for taken in seconds]
 
 
 def machine_line() -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit, uint32, uint64
 
 from tegum._draws_numba import MANY, many_counted, many_log, many_of, many_uniform52, many_words, normal, uniform32, uniform52, words
+from tegum._kernel_numba import kernel
 from tegum._vectors_numba import LANES, loader, select_above, store, to_float, to_whole, widened
 from tegum.draws import EVENTS, MEMBERS
 from tegum.features._events import _FAR, BLOCK, Bucket
@@ -131,7 +132,7 @@ def _unfold(entries, written, room, begin, kept, row, count, first):
         store(entries.value, written + j, (to_float(widened(_load_few(room.value, begin + j))) + 0.5) * 2.0**-32)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def emit(
     dense, flat, value, entries, room, blocks, seeds, instances, step, first_sample, n_samples, n_features, number, length, gap_scale, count,
     size, pick, first, features, ratio, kind,

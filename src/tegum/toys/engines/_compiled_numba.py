@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import float32, njit
 
+from tegum._kernel_numba import kernel
 from tegum.features._events import BLOCK
 from tegum.features._events_numba import Words
 from tegum.toys.engines._at_most_one_numba import add_at_most_one, keep_two, loss_of_at_most_one
@@ -60,7 +61,7 @@ class Way(NamedTuple):
     through_gram: np.ndarray  # (distributions,) bool
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def train_some(
     first, last, start, end, look, room, state, record, tables, way, exactly, distribution, importance, seeds, ids, batch_size, hidden, rates,
     decay, optimizer, rectified,
