@@ -7,6 +7,7 @@ once where torch rounds twice.
 import numpy as np
 from numba import njit, uint32, uint64
 
+from tegum._kernel_numba import inner
 from tegum._vectors_numba import LANES, as_bits, counter, filler, from_bits, select_above, to_float
 from tegum.draws import _ATANH, _CENTRE, _LN2, _M0, _M1, _NEAR, _SQRT2, _W0, _W1
 
@@ -57,7 +58,7 @@ def log(u):
     return np.float64(exponent) * _LN2 + 2.0 * s * _horner(_ATANH, s * s)
 
 
-@njit
+@inner
 def many_words(seed, stream, instance, step, block, index):
     """Four words for each of a vector of blocks and indices, in 64-bit lanes."""
     c0, c1 = index, block
@@ -70,13 +71,13 @@ def many_words(seed, stream, instance, step, block, index):
     return c0 & _MASK, c1 & _MASK, c2 & _MASK, c3 & _MASK
 
 
-@njit
+@inner
 def many_uniform52(high, low):
     """U(0,1) from two words a lane."""
     return (to_float(((high >> _SIX) << _TWENTY_SIX) | (low >> _SIX)) + 0.5) * 2.0**-52
 
 
-@njit
+@inner
 def many_log(u):
     """Natural logarithms."""
     bits = as_bits(u)

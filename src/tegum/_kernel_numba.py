@@ -1,4 +1,4 @@
-"""kernel: a numba function that is compiled once a machine, and again when any file it is made of has changed.
+"""kernel: a numba function that is compiled once a machine, and again when any file it is made of has changed; inner: what kernels are made of.
 
 numba keeps compiled code on disk and looks whether the file of the function has changed since; of the other files whose functions it inlines it
 knows nothing, so an edit there would go unnoticed. A kernel's stamp is that of all our numba files instead.
@@ -13,7 +13,12 @@ from numba import njit
 
 def kernel(function: Callable) -> Any:
     """`njit(cache=True, nogil=True)`, with the stamp of every *_numba.py of the package."""
-    compiled = njit(cache=True, nogil=True)(function)
+    compiled = njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
     files = sorted(Path(__file__).parent.rglob("*_numba.py"))
     compiled._cache._cache_file._source_stamp = tuple((file.name, file.stat().st_mtime, file.stat().st_size) for file in files)
     return compiled
+
+
+def inner(function: Callable) -> Any:
+    """`njit` for kernels to call: without the wrappers by which Python would call it, which take as long to compile as the rest."""
+    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, uint32, uint64
+from numba import uint32, uint64
 
 from tegum._draws_numba import MANY, many_counted, many_log, many_of, many_uniform52, many_words, normal, uniform32, uniform52, words
-from tegum._kernel_numba import kernel
+from tegum._kernel_numba import inner, kernel
 from tegum._vectors_numba import LANES, loader, select_above, store, to_float, to_whole, widened
 from tegum.draws import EVENTS, MEMBERS
 from tegum.features._events import _FAR, BLOCK, Bucket
@@ -62,7 +62,7 @@ def room_for_entries(most: int, kinds: tuple[type, type] = (np.int64, np.float64
     return Entries(np.empty(most, kinds[0]), np.empty(most, kinds[0]), np.empty(most, kinds[1]))
 
 
-@njit
+@inner
 def draw_words(room, start, end, length, seed, stream, instance, step, block, index, gap_scale):
     """Fill the places from `start` on to `end`, or up to MANY further: rows of `length` firings, from `index` on, for the blocks from `block` on."""
     per_row = 1.0 / length
@@ -76,7 +76,7 @@ def draw_words(room, start, end, length, seed, stream, instance, step, block, in
         store(room.thin, t, d)
 
 
-@njit
+@inner
 def fire(
     entries, written, room, rows, seed, instance, step, block, number, length, gap_scale, count, size, pick, first, features, ratio, kind
 ):  # fmt: skip
@@ -120,7 +120,7 @@ def fire(
     return written
 
 
-@njit
+@inner
 def _unfold(entries, written, room, begin, kept, row, count, first):
     """Independent features of U[0,1] values, LANES at a time; what is written beyond them is written over next."""
     per_event = 1.0 / count
@@ -167,7 +167,7 @@ def emit(
     return written
 
 
-@njit
+@inner
 def _value(kind, word):
     if kind == 1:
         return 1.0
@@ -177,7 +177,7 @@ def _value(kind, word):
     return u if kind == 0 else normal(u)
 
 
-@njit
+@inner
 def _members(entries, start, seed, instance, step, block, j, number, size, pick, base, kind):
     feature, value = entries.feature, entries.value
     marks = np.zeros(size if pick < size and pick > _SCAN else 0, np.uint8)
@@ -203,7 +203,7 @@ def _members(entries, start, seed, instance, step, block, j, number, size, pick,
         _sort(feature, value, start, start + pick)
 
 
-@njit
+@inner
 def _sort(keys, values, start, end):
     """Shell sort with Ciura's gaps (2001). np.argsort and slices take five times as long to compile as all the rest."""
     for gap in (1750, 701, 301, 132, 57, 23, 10, 4, 1):

@@ -7,8 +7,8 @@ With G = W W^T and A as in `_gram_numba`, feature i alone on adds P(only i) E[g 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from tegum._kernel_numba import inner
 from tegum.toys.engines._one_active_numba import slopes_of, value_of
 
 _slopes = tuple(slopes_of(values) for values in ("uniform", "binary", "signed", "gaussian"))
@@ -27,7 +27,7 @@ class Exactly(NamedTuple):
     square: np.ndarray  # (distributions,) float64: E u^2
 
 
-@njit
+@inner
 def add_at_most_one(exactly, which, kind, gram, b, importance, gb, n, rectified):
     """Add to A and to the bias's gradient."""
     width, silent = gram.width, exactly.silent[which]
@@ -48,7 +48,7 @@ def add_at_most_one(exactly, which, kind, gram, b, importance, gb, n, rectified)
             _gaussian(i, gains, b, importance, scale, to_gains, gb)
 
 
-@njit
+@inner
 def _linear(active, gains, b, importance, scale, mean, square, to_gains, to_bias):
     for j in range(len(gains)):
         pays, own = 2 * scale * importance[j], (1.0 if j == active else 0.0)
@@ -57,7 +57,7 @@ def _linear(active, gains, b, importance, scale, mean, square, to_gains, to_bias
         to_bias[j] += pays * (mean * gain + b[j])
 
 
-@njit
+@inner
 def loss_of_at_most_one(exactly, which, kind, gram, b, importance, n, rectified):
     """Its part of the loss."""
     width, loss = gram.width, 0.0
@@ -82,7 +82,7 @@ def loss_of_at_most_one(exactly, which, kind, gram, b, importance, n, rectified)
     return loss / n
 
 
-@njit
+@inner
 def keep_two(batch, rows, weights):
     """Leave out the rows with fewer than two active, and weigh the others. Returns how many are left."""
     stop, row, feature, value = batch.stop, batch.row, batch.feature, batch.value

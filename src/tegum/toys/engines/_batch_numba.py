@@ -6,8 +6,8 @@ The samples are those of every engine (`tegum.features._events_numba`). They com
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from tegum._kernel_numba import inner
 from tegum.features._events import BLOCK
 from tegum.features._events_numba import Entries, fire, room_for_entries
 
@@ -48,7 +48,7 @@ def room_for_batch(blocks: int, n_features: int) -> Batch:
     return Batch(np.empty(samples + 1, np.int64), *mine, np.ones(samples, np.float32), spare, np.empty(samples, np.int64))
 
 
-@njit
+@inner
 def draw_batch(batch, tables, distribution, room, seed, instance, step, block, blocks, batch_size):
     """Draw `blocks` blocks from `block` on, as far as they are in the batch. Returns how many rows there are."""
     found, first = np.int64(0), tables.start[distribution]
@@ -75,7 +75,7 @@ def draw_batch(batch, tables, distribution, room, seed, instance, step, block, b
     return rows + 1
 
 
-@njit
+@inner
 def _sorted(batch, found, end):
     """Put what several buckets gave, one after the other, in the order of its samples, by counting them. Returns how much is kept."""
     sample, feature, value, place = batch.spare.sample, batch.spare.feature, batch.spare.value, batch.place

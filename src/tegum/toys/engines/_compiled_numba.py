@@ -7,9 +7,9 @@ where the steps are cut. So its numbers are the same in any company, to the bit.
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32, njit
+from numba import float32
 
-from tegum._kernel_numba import kernel
+from tegum._kernel_numba import inner, kernel
 from tegum.features._events import BLOCK
 from tegum.features._events_numba import Words
 from tegum.toys.engines._at_most_one_numba import add_at_most_one, keep_two, loss_of_at_most_one
@@ -115,7 +115,7 @@ def train_some(
                 _update(b, gb, state.b_mean[i], state.b_square[i], step, rates[step - start], decay, optimizer)
 
 
-@njit
+@inner
 def add_silent(samples, b, scale, gb, rectified):
     """Add what samples with nothing active add to the bias's gradient; returns twice what they add to the loss."""
     silent, loss = float32(samples), _ZERO
@@ -126,19 +126,19 @@ def add_silent(samples, b, scale, gb, rectified):
     return loss
 
 
-@njit
+@inner
 def _clear(array):
     for i in range(len(array)):
         array[i] = _ZERO
 
 
-@njit
+@inner
 def _copy(source, target):
     for i in range(len(source)):
         target[i] = source[i]
 
 
-@njit
+@inner
 def _update(p, g, mean, square, step, rate, decay, optimizer):
     """One step of the optimiser, as in torch.optim: decay of the parameter itself for AdamW, through the gradient for the others."""
     rate32, decay32 = float32(rate), float32(decay)

@@ -9,8 +9,9 @@ outputs is dead for a sample, A is left alone.
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32, njit
+from numba import float32
 
+from tegum._kernel_numba import inner
 from tegum._vectors_numba import LANES, any_nonzero, filler, fma, loader, spreader, store, where_positive
 
 _AHEAD = 16  # samples whose targets are written out before they are read, or the processor would wait for its own stores
@@ -43,7 +44,7 @@ def room_for_gram(n: int, m: int) -> Gram:
     return Gram(*(np.zeros(size, np.float32) for size in sizes), width, depth)
 
 
-@njit
+@inner
 def gram_matrix(gram, W, b, scale, n, m):
     """Set G and what goes with it; A, and the sums, to 0."""
     width, depth = gram.width, gram.depth
@@ -65,7 +66,7 @@ def gram_matrix(gram, W, b, scale, n, m):
             store(gram.G, (i + 3) * width + j, g3)
 
 
-@njit
+@inner
 def gram_gradient(gram, gW, gb, n, m):
     """Add (A + A^T) W to gW and the sum of g to gb, and return the loss."""
     width, depth, A, dW = gram.width, gram.depth, gram.A, gram.dW
@@ -115,7 +116,7 @@ def gram_gradient(gram, gW, gb, n, m):
     return loss
 
 
-@njit
+@inner
 def _clear(array):
     for i in range(len(array)):
         array[i] = _ZERO
@@ -125,7 +126,7 @@ def _by_tile(lanes):
     """The pass over one tile of `lanes` outputs."""
     load, spread = loader(lanes), spreader(lanes)
 
-    @njit
+    @inner
     def tile(gram, batch, rows, first, rectified):
         width, G, A, target, feature, value, stop = gram.width, gram.G, gram.A, gram.target, batch.feature, batch.value, batch.stop
         b, scale, sum_b, loss = load(gram.b, first), load(gram.scale, first), load(gram.sum_b, first), load(gram.loss, 0)
@@ -160,7 +161,7 @@ def _by_tile(lanes):
 _by_four, _by_one = _by_tile(4 * LANES), _by_tile(LANES)
 
 
-@njit
+@inner
 def by_gram(gram, batch, rows, n, rectified):
     """Add `rows` rows to A and the sums."""
     for first in range(0, n, 4 * LANES):

@@ -8,8 +8,9 @@ loaded four times and to have eight sums under way, which is what a multiply-add
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32, njit
+from numba import float32
 
+from tegum._kernel_numba import inner
 from tegum._vectors_numba import LANES, filler, fma, fma_folded, loader, spreader, store, total, where_positive
 
 TILE = 4 * LANES
@@ -37,7 +38,7 @@ def room_for_tile(n: int, m: int) -> Tile:
     return Tile(*(np.zeros(r * TILE, np.float32) for r in rows), *(np.zeros(r * LANES, np.float32) for r in sums))
 
 
-@njit
+@inner
 def by_lanes(tile, batch, rows, W, b, scale, n, m, rectified):
     """Add the gradient of `rows` rows to the tile's sums. `scale` is 2 I / (batch n), a row's own weight comes on top."""
     e = 0
@@ -56,14 +57,14 @@ def by_lanes(tile, batch, rows, W, b, scale, n, m, rectified):
         _add_products(tile, n, m)
 
 
-@njit
+@inner
 def store_zero(array, rows):
     """Zero the first `rows` rows of an array of tiles."""
     for i in range(rows):
         store(array, i * TILE, _fill(_ZERO))
 
 
-@njit
+@inner
 def _times(x, W, out, n, m):
     """out = x W."""
     k = 0
@@ -86,7 +87,7 @@ def _times(x, W, out, n, m):
         k += 1
 
 
-@njit
+@inner
 def _outputs(tile, W, b, scale, n, m, rectified):
     """y = h W^T + b, and from it g = dloss/dy, its sum and the loss."""
     weight, loss = _load(tile.weight, 0), _load_part(tile.loss, 0)
@@ -111,7 +112,7 @@ def _outputs(tile, W, b, scale, n, m, rectified):
     store(tile.loss, 0, loss)
 
 
-@njit
+@inner
 def _output(tile, j, y, weight, scale, loss, rectified):
     rect = where_positive(y, y) if rectified else y
     error = rect - _load(tile.x, j * TILE)
@@ -123,7 +124,7 @@ def _output(tile, j, y, weight, scale, loss, rectified):
     return loss
 
 
-@njit
+@inner
 def _add_products(tile, n, m):
     """sum_W += g^T h + x^T gh, lane by lane; two features at a time."""
     j = 0
@@ -142,7 +143,7 @@ def _add_products(tile, n, m):
         j += 1
 
 
-@njit
+@inner
 def lanes_gradient(tile, gW, gb, n, m):
     """Add the sums over all lanes to gW and gb, and return the loss; the sums are zero then."""
     nothing = _fill_part(_ZERO)
