@@ -88,7 +88,7 @@ def test_sizes_that_do_not_pair_are_refused():
 
 
 def test_a_larger_network_is_measured_with_as_many_numbers():
-    assert [samples_of(EXPERIMENT.presets["quick"], n) for n in (5, 20, 400)] == [2**19, 2**17, 6553]
+    assert [samples_of(EXPERIMENT.presets["quick"], n) for n in (5, 20, 400)] == [2**18, 2**16, 3276]
 
 
 def test_the_speed_up_is_read_off_the_two_courses():

@@ -29,7 +29,7 @@ from tegum.toys.train import train
 WEIGHTS = ("initial", "trained")
 FEW, MANY = 1.0, 10.0  # active features on average, up to which and from which the claims speak
 LISTED = 6  # features whose gradient is compared with the exact one
-EVALUATED = 4096  # samples on which a course of training is measured, by strata: the rest is exact
+EVALUATED = 2048  # samples on which a course of training is measured, by strata: the rest is exact
 
 
 class Estimators(Experiment):
@@ -55,7 +55,7 @@ class Estimators(Experiment):
         seeds: PositiveInt = 4
 
     presets = {
-        "quick": Params(steps=300, batch_size=256, lr=0.005, samples=1 << 19, moments=8),
+        "quick": Params(steps=300, batch_size=256, lr=0.005, samples=1 << 18, moments=6),
         "paper": Params(),
     }
 
