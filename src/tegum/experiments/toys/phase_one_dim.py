@@ -37,6 +37,7 @@ class PhaseOneDim(PhaseGrid):
     presets = {
         "quick": PhaseGrid.Params(density=log_grid(0.0316, 1, 9), importance=log_grid(0.1, 10, 11), **quick(seeds=8, steps=700)),
         "paper": PhaseGrid.Params(),
+        "fine": PhaseGrid.Params(density=log_grid(0.01, 1, 100), importance=log_grid(0.1, 10, 100), **quick(seeds=10)),
     }
 
     def candidates(self, density: float, importance: np.ndarray) -> np.ndarray:
