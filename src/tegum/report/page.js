@@ -21,11 +21,17 @@
 
   function draw(holder) {
     if (!window.Plotly) return;
-    const { data, layout } = JSON.parse(document.getElementById(holder.dataset.figure).textContent);
+    const { data, layout, frames } = JSON.parse(document.getElementById(holder.dataset.figure).textContent);
     const config = { displaylogo: false, responsive: !layout.width, toImageButtonOptions: { format: "svg", filename: holder.dataset.figure } };
     layout.uirevision = "kept";
+    if (frames && layout.sliders && drawn.has(holder)) { // drawn anew, an animation stops and stays where it was
+      window.Plotly.animate(holder, [null], { mode: "immediate" });
+      const slider = Object.assign(layout.sliders[0], { active: holder.layout.sliders[0].active });
+      const now = frames.find((frame) => frame.name === slider.steps[slider.active].args[0][0]);
+      now?.traces?.forEach((trace, i) => Object.assign(data[trace], now.data[i]));
+    }
     drawn.add(holder);
-    return window.Plotly.react(holder, data, inked(layout), config);
+    return window.Plotly.react(holder, { data, layout: inked(layout), config, frames });
   }
 
   function watch() {
@@ -42,6 +48,8 @@
     all(".plot").forEach((holder) => watcher.observe(holder));
   }
   addEventListener("DOMContentLoaded", watch);
+  // plotly rejects, without a reason, the promise of an animation that is paused or taken elsewhere: no error
+  addEventListener("unhandledrejection", (event) => { if (event.reason === undefined) event.preventDefault(); });
   addEventListener("beforeprint", () => all(".plot").filter((h) => !drawn.has(h)).forEach(draw));
 
   // Light and dark: as the system says, until the reader says otherwise.
