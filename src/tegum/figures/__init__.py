@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tegum.figures.interval_plot import intervals
     from tegum.figures.kinds import kinds_scatter, kinds_shares
     from tegum.figures.line_plot import lines
-    from tegum.figures.portraits import part_portraits
     from tegum.figures.phases import phase_diagram
+    from tegum.figures.portraits import part_portraits
 
 _HOMES = {
     "Figure": "plotly.graph_objects",

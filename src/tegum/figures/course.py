@@ -58,7 +58,7 @@ def add_dates(
 ) -> None:  # fmt: skip
     """Thin lines at `dates`, dotted ones at `marks` with their names in the first of the panels, each a little lower than the one before."""
     for row in rows:
-        place: Any = {"row": row, "col": 1}
+        place: Any = {"row": row, "col": 1, "exclude_empty_subplots": False}
         for step in array(dates).ravel():
             figure.add_vline(x=float(step), line={"color": MUTED, "width": 1}, layer="below", **place)
         for step in (marks or {}).values():
@@ -74,7 +74,7 @@ def add_dates(
 def add_levels(figure: go.Figure, levels: Mapping[str, float] | None, *, row: int) -> None:
     """Horizontal references in one of several panels, with their names at its right end."""
     for name, value in (levels or {}).items():
-        place: Any = {"row": row, "col": 1}
+        place: Any = {"row": row, "col": 1, "exclude_empty_subplots": False}
         words = {
             "text": name,
             "textposition": "end",
@@ -93,5 +93,9 @@ def step_axis(steps: np.ndarray, *, log: bool) -> dict[str, Any]:
 
 
 def loss_axis(loss: np.ndarray) -> dict[str, Any]:
-    """Logarithmic where the loss falls to a quarter and less."""
-    return log_axis(loss) if loss.max() >= 4 * loss.min() > 0 else {}
+    """Logarithmic where the loss falls to a quarter and less. The range is set, or a dot that moves along the curve would move the axis."""
+    low, high = float(loss.min()), float(loss.max())
+    log = high >= 4 * low > 0
+    ends = np.log10([low, high]) if log else np.array([low, high])
+    room = 0.08 * max(ends[1] - ends[0], 1e-9)
+    return {"range": [ends[0] - room, ends[1] + room]} | (log_axis(loss) if log else {})

@@ -31,8 +31,12 @@ def grouped_directions(W: Any, groups: Any, titles: Any = None, *, columns: int 
         for number, (kind, rows) in enumerate(kinds.items()):
             x, y = rays(w[None], rows)[0].T.round(3)
             figure.add_scatter(x=x, y=y, **ray_style(number, kind, rows), showlegend=i == 0 and bool(kind), row=row, col=col)
-        figure.update_xaxes(ray_axis(reach), showticklabels=i + columns >= count, row=row, col=col)
-        figure.update_yaxes(ray_axis(reach), showticklabels=i % columns == 0, scaleanchor="x" if i == 0 else f"x{i + 1}", row=row, col=col)
+        last_row, first_column = i + columns >= count, i % columns == 0
+        figure.update_xaxes(ray_axis(reach), title_text="first coordinate" if last_row else None, showticklabels=last_row, row=row, col=col)
+        figure.update_yaxes(
+            ray_axis(reach), title_text="second coordinate" if first_column else None, showticklabels=first_column,
+            scaleanchor="x" if i == 0 else f"x{i + 1}", row=row, col=col,
+        )  # fmt: skip
     inner = figure.layout.height - margins.top - margins.bottom
     return finished(figure, caption, legend={"y": 1 + 26 / inner})
 
@@ -64,7 +68,7 @@ def ray_style(number: int, kind: str, rows: np.ndarray) -> dict[str, Any]:
 
 def ray_axis(reach: float) -> dict[str, Any]:
     """An axis of a panel with directions in it."""
-    return {"range": [-reach, reach], "tickvals": [-1, 0, 1], "showline": False, "ticks": ""}
+    return {"range": [-reach, reach], "tickvals": [-1, 0, 1], "showline": False, "ticks": "", "constrain": "domain"}
 
 
 def ray_reach(W: np.ndarray) -> float:
