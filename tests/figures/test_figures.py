@@ -14,6 +14,7 @@ DRAW = np.random.default_rng(0)
 W2, W3, W5 = (DRAW.normal(size=(3, 4, dims)) for dims in (2, 3, 5))
 B, NORMS, SHARED, MAP = DRAW.normal(size=(3, 4)), DRAW.uniform(size=(3, 4)), DRAW.uniform(size=(3, 4)), DRAW.integers(0, 3, size=(4, 5))
 X, Y, EDGES, COUNTS = np.geomspace(0.01, 1, 5), np.geomspace(0.1, 10, 4), np.linspace(-1, 1, 9), DRAW.integers(0, 50, 8)
+LOSS = np.array([1.0, 0.5, 0.1])
 TABLE = {"p": X, "loss": X**0.5, "lo": 0.9 * X**0.5, "hi": 1.1 * X**0.5, "kind": np.array(list("aabba"))}
 
 # name -> how to draw it, given a conversion of arrays (to numpy or to torch)
@@ -31,6 +32,25 @@ DRAWN = {
         {"p": to(X), "loss": to(X)}, "p", "loss", log_x=True, curves={"theory": (to(X), to(X))}, levels={"half": 0.5}, caption="how"
     ),
     "intervals": lambda to: figures.intervals({"n": list("abcde"), "e": to(X), "l": to(X), "h": to(X)}, "n", "e", "l", "h", caption="how"),
+    "kinds_scatter": lambda to: figures.kinds_scatter(
+        {"p": to(X), "d": to(X), "kind": list("abcab")}, "p", "d", "kind", "abc", levels={"half": 0.5, "near": 0.49}, caption="how"
+    ),
+    "kinds_shares": lambda to: figures.kinds_shares(
+        {"p": to(X[[0, 0, 1]]), "kind": list("aba"), "s": to(np.array([0.3, 0.7, 1]))},
+        "p",
+        "kind",
+        "s",
+        "ab",
+        totals=["7", "8"],
+        caption="how",
+    ),
+    "part_portraits": lambda to: figures.part_portraits([[("a", to(W3[0])), ("b", to(W2[0]))], [("a", to(W5[0]))]], "ab", caption="how"),
+    "moving_directions": lambda to: figures.moving_directions(to(W2), [0, 10, 20], to(LOSS), list("aabb"), log_x=True, caption="how"),
+    "moving_points": lambda to: figures.moving_points(to(NORMS), to(SHARED), [0, 10, 20], to(LOSS), levels={"half": 0.5}, caption="how"),
+    "over_training": lambda to: figures.over_training(
+        [0, 10, 20], to(LOSS), {"D": to(SHARED), "b": to(B[:, 0])}, dates=[5], drops=[5], marks={"split": 7}, y_title="D", caption="how"
+    ),
+    "grouped_directions": lambda to: figures.grouped_directions(to(W2), list("aabb"), caption="how"),
     "bars": lambda to: figures.bars({"n": list("abcde"), "v": to(X)}, "n", "v", log_x=True, caption="how"),
 }
 
@@ -49,6 +69,9 @@ def test_a_figure_has_its_caption_its_axis_titles_and_goes_through_json(name, to
     assert go.Figure(saved).layout.meta["caption"] == "how"
     if name == "directions_3d":
         assert all(scene.zaxis.title.text for scene in figure.select_scenes())
+        return
+    if name == "part_portraits":  # parts side by side: no axis, so none that needs a title
+        assert not any(axis.visible for axis in [*figure.select_xaxes(), *figure.select_yaxes()])
         return
     titled = {
         kind: [axis.title.text for axis in select() if axis.title.text]
@@ -134,6 +157,15 @@ def test_rows_of_a_store_are_a_table():
         (lambda: figures.phase_diagram(MAP, x=Y, y=X), r"a map has shape \(4, 5\) but y and x have 5 and 4"),
         (lambda: figures.phase_diagram(MAP, x=X, y=Y, categories="ab"), "there are 2 categories"),
         (lambda: figures.histogram(EDGES, COUNTS[:-1]), "7 counts but 9 edges"),
+        (lambda: figures.kinds_scatter(TABLE, "p", "loss", "kind", "a"), "'b' is none of the kinds a"),
+        (lambda: figures.kinds_shares(TABLE, "p", "kind", "loss", "b"), "'a' is none of the kinds b"),
+        (lambda: figures.part_portraits([[("a", W3[0])]], "bc"), "'a' is none of the kinds b, c"),
+        (lambda: figures.moving_directions(W3, [0, 1, 2], LOSS), r"W has shape \(3, 4, 3\); this figure needs \(times, features, 2\)"),
+        (lambda: figures.moving_directions(W2, [0, 1], LOSS), r"steps has shape \(2,\) and loss \(3,\) but there are 3 moments"),
+        (lambda: figures.moving_directions(W2, [0, 1, 2], LOSS, list("aab")), "3 groups were given for 4 features"),
+        (lambda: figures.moving_points(NORMS, SHARED[:, :2], [0, 1, 2], LOSS), r"x has shape \(3, 4\) and y \(3, 2\)"),
+        (lambda: figures.over_training([0, 1, 2], LOSS, {"D": SHARED[:2]}), "D has 2 moments but there are 3 steps"),
+        (lambda: figures.grouped_directions(W3, list("aabb")), "W has 3 dims; this figure draws 2"),
         (lambda: figures.lines(TABLE, "p", "los"), "no column 'los'; it has p, loss, lo, hi, kind"),
     ],
 )
