@@ -10,6 +10,7 @@ from tegum.geometry.catalogue import POLYTOPES, vertices
 from tegum.geometry.coherence import coherence
 from tegum.geometry.cosines import CosineHistogram, cosine_histogram
 from tegum.geometry.dimensionality import dims_per_feature, feature_dimensionality
+from tegum.geometry.feature_sets import collapsed_sets, set_cosines
 from tegum.geometry.frames import frame_potential, welch_bound, welch_gap
 from tegum.geometry.interference import interference, represented, superposition
 from tegum.geometry.kurtosis import RotationTest, coordinate_kurtosis, kurtosis_against_rotations
@@ -28,6 +29,7 @@ __all__ = [
     "align",
     "antipodal_pairs",
     "coherence",
+    "collapsed_sets",
     "coordinate_kurtosis",
     "cosine_histogram",
     "dims_per_feature",
@@ -38,6 +40,7 @@ __all__ = [
     "kurtosis_against_rotations",
     "polytopes",
     "represented",
+    "set_cosines",
     "superposition",
     "vertices",
     "welch_bound",
