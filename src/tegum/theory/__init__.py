@@ -1,8 +1,10 @@
 """Closed forms and exact losses; nothing is sampled here. One subject a file."""
 
 from tegum.features._subset_bits import subset_bits
+from tegum.theory.correlated_pairs import PairMinima, collapse_border, pair_minima, three_pairs
 from tegum.theory.cross_entropy import tokens_on_neuron_loss
 from tegum.theory.free_phases import Minima, one_dim_minima, pair_border, two_dim_minima
+from tegum.theory.linear_optimum import best_linear_loss, covariance
 from tegum.theory.losses import expected_loss
 from tegum.theory.optimum import Optimum, local_minima, optimal_loss
 from tegum.theory.phase import (
@@ -32,12 +34,16 @@ __all__ = [
     "LossTerms",
     "Minima",
     "Optimum",
+    "PairMinima",
     "Pentagons",
     "PolygonOptimum",
     "bent_pentagons",
+    "best_linear_loss",
     "best_one_dim",
     "best_polygon",
     "best_two_dim",
+    "collapse_border",
+    "covariance",
     "digon_crossings",
     "expected_loss",
     "linear_loss_terms",
@@ -51,9 +57,11 @@ __all__ = [
     "one_rarer",
     "optimal_loss",
     "pair_border",
+    "pair_minima",
     "polygon",
     "polygon_loss",
     "subset_bits",
+    "three_pairs",
     "tokens_on_neuron_loss",
     "triple_point",
     "two_digons_loss",
