@@ -8,6 +8,7 @@ for stationary series, would break the common course too, and find meetings that
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ class Meeting:
     @property
     def share(self) -> float:
         """Found in their own runs, of all."""
-        return _ratio(np.trace(self.found), self.total.sum())
+        return float(_ratio(np.trace(self.found), self.total.sum()))
 
     @property
     def by_chance(self) -> Float[np.ndarray, " runs"]:
@@ -86,8 +87,9 @@ class Meeting:
 
     def shuffled(self, times: int, seed: int) -> Float[np.ndarray, " times"]:
         """`share` with the runs' losses exchanged at random."""
-        draw, runs = np.random.default_rng(seed), np.arange(len(self.found))
-        return np.array([_ratio(self.found[runs, draw.permutation(runs)].sum(), self.total.sum()) for _ in range(times)])
+        runs = np.arange(len(self.found))
+        exchanged = np.random.default_rng(seed).permuted(np.tile(runs, (times, 1)), axis=1)
+        return _ratio(self.found[runs, exchanged].sum(1), self.total.sum())
 
     def mean(self, times: int, seed: int) -> tuple[float, tuple[float, float]]:
         """`share` with a 95% bootstrap interval over runs."""
@@ -112,13 +114,15 @@ class Meeting:
 def _bootstrapped(upper: np.ndarray, lower: np.ndarray, times: int, seed: int) -> tuple[float, tuple[float, float]]:
     """sum(upper) / sum(lower) and its percentile interval when runs are drawn again with replacement."""
     some = np.random.default_rng(seed).integers(len(upper), size=(times, len(upper)))
-    ratios = np.array([_ratio(upper[rows].sum(), lower[rows].sum()) for rows in some])
-    low, high = np.nanquantile(ratios, (0.025, 0.975)) if np.isfinite(ratios).any() else (float("nan"), float("nan"))
-    return _ratio(upper.sum(), lower.sum()), (float(low), float(high))
+    ratios = _ratio(upper[some].sum(1), lower[some].sum(1))
+    known = ratios[np.isfinite(ratios)]
+    low, high = np.quantile(known, (0.025, 0.975)) if len(known) else (np.nan, np.nan)
+    return float(_ratio(upper.sum(), lower.sum())), (float(low), float(high))
 
 
-def _ratio(upper: float, lower: float) -> float:
-    return float(upper / lower) if lower else float("nan")
+def _ratio(upper: Any, lower: Any) -> np.ndarray:
+    """NaN where `lower` is 0."""
+    return np.divide(upper, lower, out=np.full(np.shape(upper), np.nan), where=np.not_equal(lower, 0))
 
 
 def _peaks(size: np.ndarray, reach: int) -> np.ndarray:
