@@ -1,7 +1,11 @@
 """Polytopes by name, and how far a set of directions is from each.
 
 The vertices are those in which networks were found to fold features (Elhage et al. 2022, 'The Geometry of Superposition'), their neighbours among
-small polytopes, and others of as many vertices, so that not all of eight is an antiprism. Directions are told apart by what neither rotation,
+small polytopes, and others of as many vertices, so that not all of eight is an antiprism. Digon, pentagon and square antiprism begin a series of
+3r - 1 vertices in r dims that networks go on with: 11 in 4, 14 in 5, ... Its cosines are negative along the edges of an Andrásfai graph (Andrásfai
+1964, 'Graphentheoretische Extremalprobleme'), which is r-regular and has no triangle, and it is named after it.
+
+Directions are told apart by what neither rotation,
 reflection nor another order of theirs changes: the eigenvalues of their Gram matrix, and their cosines, sorted. How far these lie apart bounds from
 below how far any turned and reordered copy does: |spectrum(G) - spectrum(H)| <= |G - H|_F (Hoffman & Wielandt 1953, 'The variation of the
 spectrum of a normal matrix'), and sorted numbers are nearer than in any other order (Hardy, Littlewood & Pólya 1934, 'Inequalities', theorem 368).
@@ -54,6 +58,15 @@ def _icosahedron() -> Tensor:
     return unit(torch.cat([edges.roll(turn, 1) for turn in range(3)]))
 
 
+def _andrasfai(dims: int) -> Tensor:
+    """The tight frame of 3r - 1 directions on a ring whose r frequencies are the highest."""
+    n = 3 * dims - 1
+    frequencies = n / 2 + torch.arange(dims, dtype=torch.float64) - (dims - 1) / 2
+    apart = torch.arange(n)[:, None] - torch.arange(n)
+    values, axes = torch.linalg.eigh((2 * math.pi / n * frequencies * apart[..., None]).cos().mean(-1))
+    return unit(axes[:, -dims:] * values[-dims:].sqrt())
+
+
 _CUBE = unit(torch.cartesian_prod(*[torch.tensor([1.0, -1.0], dtype=torch.float64)] * 3))
 
 _VERTICES = {
@@ -61,6 +74,7 @@ _VERTICES = {
     "square": _polygon(4), "pentagon": _polygon(5), "5-cell": _simplex(4), "triangular bipyramid": _bipyramid(3), "hexagon": _polygon(6),
     "octahedron": _orthoplex(3), "5-simplex": _simplex(5), "heptagon": _polygon(7), "pentagonal bipyramid": _bipyramid(5),
     "octagon": _polygon(8), "cube": _CUBE, "square antiprism": _antiprism(4), "16-cell": _orthoplex(4), "icosahedron": _icosahedron(),
+    **{f"Andrásfai {3 * dims - 1}": _andrasfai(dims) for dims in range(4, 9)},
 }  # fmt: skip
 POLYTOPES = tuple(_VERTICES)
 
