@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
 from tegum.figures._inputs import table
 from tegum.figures._theme import INK, MUTED, SERIES, finished, log_axis
 
+_COLOURS = (*SERIES, "#999933", "#882255", "#44AA99", "#661100")  # kinds can be many: four of Tol 2021, 'Colour schemes', muted
 _ROWS = 90  # over the range of y: things within one are a row of dots
 _DOTS = 9  # in the widest row of a column, which has the width that the nearest column leaves
-_LINE = 14  # px between the names of two levels
+_TICKS = 16  # columns that can each have their number below
+_LINE = 18  # px between the names of two levels
 
 
 def kinds_scatter(
@@ -31,19 +32,22 @@ def kinds_scatter(
     """
     frame = table(data, x, y, kind)
     _known(frame[kind], kinds)
-    dots = _dots(frame, x, y, kind, list(kinds), top / _ROWS)
+    kind_of = frame[kind].map(list(kinds).index).to_numpy(int)
+    dots = _dots(frame[x].to_numpy(float), frame[y].to_numpy(float), kind_of, top / _ROWS)
     figure = go.Figure()
     for place, name in enumerate(kinds):
-        part = dots[dots["kind"] == name]
-        if len(part):
+        ours = dots["kind"] == place
+        if ours.any():
             figure.add_scatter(
-                x=part["at"], y=part["y"], mode="markers", name=name, customdata=np.column_stack([part["x"], part["count"]]),
+                x=dots["at"][ours], y=dots["y"][ours], mode="markers", name=name, customdata=np.stack([dots["x"], dots["count"]], axis=1)[ours],
                 marker={"size": 4.5, "color": kind_colour(place, name, other), "line": {"width": 0}},
                 hovertemplate=f"{name}: %{{customdata[1]}} near %{{y:.3f}}<br>at %{{customdata[0]:.4g}}<extra></extra>",
             )  # fmt: skip
     height, margin = 520, {"l": 56, "r": 150, "t": 56, "b": 52}
     _name_levels(figure, levels or {}, _LINE * top / (height - margin["t"] - margin["b"]))
-    figure.update_xaxes(title_text=x_title or x, **log_axis(frame[x]))
+    columns = sorted(frame[x].unique())
+    ticks = {"tickvals": columns, "ticktext": [f"{value:.3g}" for value in columns]} if len(columns) <= _TICKS else {}
+    figure.update_xaxes(title_text=x_title or x, **log_axis(frame[x]) | ticks, tickfont={"size": 11}, tickangle=0)
     figure.update_yaxes(title_text=y_title or y, range=[0, top], zeroline=False)
     return finished(figure, caption, height=height, margin=margin, showlegend=True, legend={"itemsizing": "constant"})
 
@@ -77,7 +81,7 @@ def kinds_shares(
 
 def kind_colour(place: int, name: str, other: str) -> str:
     """The colour of the kind at this place of the order; grey for `other`."""
-    return MUTED if name == other else SERIES[place % len(SERIES)]
+    return MUTED if name == other else _COLOURS[place % len(_COLOURS)]
 
 
 def _known(found: Any, kinds: Sequence[str]) -> None:
@@ -86,21 +90,24 @@ def _known(found: Any, kinds: Sequence[str]) -> None:
         raise ValueError(f"{strange[0]!r} is none of the kinds {', '.join(kinds)}")
 
 
-def _dots(frame: pd.DataFrame, x: str, y: str, kind: str, kinds: list[str], step: float) -> pd.DataFrame:
-    """Where each dot stands (`at`, y), its kind, and how many things of that kind its row has."""
-    cells = pd.DataFrame(
-        {"x": frame[x].to_numpy(float), "y": frame[y].to_numpy(float), "kind": frame[kind].to_numpy(), "row": np.floor(frame[y] / step)}
-    )
-    cells = cells.groupby(["x", "row", "kind"]).agg(y=("y", "mean"), count=("y", "size")).reset_index()
-    most = cells.groupby(["x", "row"])["count"].sum().groupby("x").max()
-    cells["dots"] = np.ceil(_DOTS * cells["count"] / cells["x"].map(most)).astype(int)
-    cells = cells.assign(order=cells["kind"].map(kinds.index)).sort_values(["x", "row", "order"])
-    dots = cells.loc[cells.index.repeat(cells["dots"])].reset_index(drop=True)
-    rows = dots.groupby(["x", "row"])
-    offset = rows.cumcount() - (rows["kind"].transform("size") - 1) / 2
-    columns = np.log(np.unique(cells["x"]))
-    apart = min(np.diff(columns).min(initial=0.12), 0.12)
-    return dots.assign(at=dots["x"] * np.exp(offset * 0.8 * apart / _DOTS))
+def _dots(x: np.ndarray, y: np.ndarray, kind: np.ndarray, step: float) -> dict[str, np.ndarray]:
+    """An entry a dot: where it stands (`at`, `y`), its column's x, its kind, and how many things of that kind its row has."""
+    columns, column = np.unique(x, return_inverse=True)
+    keys = np.stack([column, np.floor(y / step), kind], axis=1).astype(np.int64)
+    cells, cell, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    rows, row = np.unique(cells[:, :2], axis=0, return_inverse=True)
+    most = np.zeros(len(columns))
+    np.maximum.at(most, rows[:, 0], np.bincount(row.ravel(), count, len(rows)))
+    dots = np.ceil(_DOTS * count / most[cells[:, 0]]).astype(int)
+    of_row = np.bincount(row.ravel(), dots, len(rows))
+    each, its_row = np.repeat(np.arange(len(cells)), dots), np.repeat(row.ravel(), dots)
+    offset = np.arange(len(each)) - (np.cumsum(of_row) - of_row)[its_row] - (of_row[its_row] - 1) / 2
+    apart = np.diff(np.log(columns)).min(initial=0.12)
+    where = columns[cells[each, 0]]
+    return {
+        "at": where * np.exp(offset * 0.8 * apart / _DOTS), "y": (np.bincount(cell.ravel(), y, len(cells)) / count)[each], "x": where,
+        "kind": cells[each, 2], "count": count[each],
+    }  # fmt: skip
 
 
 def _name_levels(figure: go.Figure, levels: Mapping[str, float], apart: float) -> None:

@@ -40,12 +40,15 @@ def part_portraits(
     columns = balanced(len(drawn), 3)[1]
     margins = Margins(left=8, right=8, top=64, bottom=8, gap_x=16, gap_y=40)
     side = min(400, (WIDTH - margins.left - margins.right - (columns - 1) * margins.gap_x) // columns)
-    figure = grid(names, columns, (side, side), margins)
-    across = max(_across([_size(len(W)) for _, W in parts]) for parts in drawn)
+    sizes = [[_size(len(W)) for _, W in parts] for parts in drawn]
+    across = max(map(_across, sizes))
+    down = max(_down(each, across) for each in sizes)
+    height = round(side * down / across)
+    figure = grid(names, columns, (side, height), margins)
     shown: set[str] = set()
     for panel, parts in enumerate(drawn):
         row, col = place(panel, columns)
-        centres = _shelves([_size(len(W)) for _, W in parts], across)
+        centres = _shelves(sizes[panel], across)
         for order, kind in enumerate(kinds):
             ours = [
                 (_portrait(W) * 0.42 * _size(len(W)) + centre, W) for (name, W), centre in zip(parts, centres, strict=True) if name == kind
@@ -54,10 +57,9 @@ def part_portraits(
                 _draw(figure, ours, kind, kind_colour(order, kind, other), row, col, legend=kind not in shown)
                 shown.add(kind)
         figure.update_yaxes(scaleanchor="x" if panel == 0 else f"x{panel + 1}", row=row, col=col)
-    hidden = {"visible": False, "range": [0, across]}
-    figure.update_xaxes(**hidden)
-    figure.update_yaxes(**hidden | {"range": [across, 0]})
-    return finished(figure, caption, showlegend=True, legend={"y": 1 + 30 / side, "itemsizing": "constant"})
+    figure.update_xaxes(visible=False, range=[0, across])
+    figure.update_yaxes(visible=False, range=[down, 0])
+    return finished(figure, caption, showlegend=True, legend={"y": 1 + 30 / height, "itemsizing": "constant"})
 
 
 def _draw(
@@ -109,9 +111,14 @@ def _links(points: np.ndarray, W: np.ndarray, low: float, high: float) -> np.nda
 def _across(sizes: list[float]) -> float:
     """The side of a square that has room for squares of these sizes on shelves."""
     across = max(1.0, float(np.linalg.norm(sizes)))
-    while any(y + size / 2 > across for (_, y), size in zip(_shelves(sizes, across), sizes, strict=True)):
+    while _down(sizes, across) > across:
         across *= 1.03
     return across
+
+
+def _down(sizes: list[float], across: float) -> float:
+    """How far down the shelves reach."""
+    return max((y + size / 2 for (_, y), size in zip(_shelves(sizes, across), sizes, strict=True)), default=1.0)
 
 
 def _shelves(sizes: list[float], across: float) -> np.ndarray:
