@@ -5,8 +5,11 @@ represented fall into parts that hardly see each other; each is named by its Gra
 sees of the others lowers its D_i, and by 1/p = 5 a digon's can be what a pentagon's should be. A polygon and a digon in a network are the two factors
 of a bipyramid: it is split, and its equator and its poles have different D_i.
 
+What the source does not tell: digon, pentagon and square antiprism go on as 11 features in 4 dims, 14 in 5, 17 in 6, ..., 3r - 1 in r dims, so that
+D_i falls towards 1/3, until all features are one part.
+
 Settled after a look at networks of other seeds, trained outside of this: the ranges of 1/p in which each polytope is looked for, and the claims on
-parts that are well apart and on parts without a name.
+parts that are well apart, of 3r - 1 features, and without a name.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +20,7 @@ import torch
 
 from tegum import figures, geometry
 from tegum.experiments import Cell, Claim, Row, Rows
+from tegum.experiments._intervals import wilson
 from tegum.experiments.toys._training import quick
 from tegum.experiments.toys._uniform import Uniform, by_sparsity, densities, within
 from tegum.geometry import NO_POLYTOPE
@@ -29,9 +33,11 @@ SHAPES = {
     "pentagon": (2 / 5, "2/5", (4, 5)),
     "square antiprism": (3 / 8, "3/8", (4, 5)),
 }
+SERIES = (4, 5)  # 1/p at which parts are of 3r - 1 features
 PAIRED, APART, NAMELESS = 3, (2.25, 5), 10  # 1/p at which all are pairs, at which parts are well apart, and from which on they are one
+ANDRASFAI = "Andrásfai frame"
 THRESHOLD = 0.05
-SHOWN, TOLD = (3, 4.5, 6), (1.5, 3, 4, 5, 6, 7)  # 1/p of what is drawn
+SHOWN, TOLD = (1.5, 3, 4, 4.5, 5, 6), (1.5, 3, 4, 5, 6, 7)  # 1/p of what is drawn
 THRESHOLDS = (0.003, 0.005, 0.01, 0.02, 0.03, THRESHOLD, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 
 
@@ -42,7 +48,7 @@ class FeatureDimensionality(Uniform):
     title = "The geometry of superposition: dimensionality of features, and the polytopes they form"
     source = "Elhage et al. 2022, 'The Geometry of Superposition', section 'Feature dimensionality'"
     presets = {
-        "quick": Uniform.Params(density=densities(2.5, 3, 4, 4.5, 5, 6, 7, 10), **quick(seeds=4)),
+        "quick": Uniform.Params(density=densities(3, 4, 4.5, 5, 6, 7, 10), **quick(seeds=4)),
         "paper": Uniform.Params(density=densities(1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 10, 30), seeds=6),
     }
 
@@ -54,16 +60,17 @@ class FeatureDimensionality(Uniform):
         found = parts[THRESHOLD]
         kinds = sorted(found.counts())
         each = [
-            (part.instance, kinds.index(part.name), number, *of_both)
+            (part.instance, kinds.index(part.name), number, part.rank, *of_both)
             for number, part in enumerate(found.parts)
             for of_both in zip(part.dimensionality.tolist(), _alone(trained.W, part), strict=True)
         ]
-        network, kind, part, dimensionality, alone = np.array(each, dtype=np.float64).reshape(-1, 5).T
+        network, kind, part, rank, dimensionality, alone = np.array(each, dtype=np.float64).reshape(-1, 6).T
         return Row(
             kinds=kinds,
             network=network.astype(np.int32),
             kind=kind.astype(np.int32),
             part=part.astype(np.int32),
+            rank=rank.astype(np.int32),
             dimensionality=dimensionality,
             alone=alone,
             between=found.between,
@@ -85,6 +92,7 @@ class FeatureDimensionality(Uniform):
         for polygon in ("triangle", "pentagon"):
             ends = SHAPES[polygon][2]
             yield from _split(polygon, ends, [row for row, x in zip(found, inverse, strict=True) if within(x, ends)])
+        yield from _series([row for row, x in zip(found, inverse, strict=True) if within(x, SERIES)])
         apart = [row.within / np.maximum(row.between, 1e-12) for row, x in zip(found, inverse, strict=True) if within(x, APART)]
         if apart:
             yield Claim(
@@ -100,27 +108,29 @@ class FeatureDimensionality(Uniform):
             )  # fmt: skip
 
     def figures(self, rows: Rows) -> Iterable["figures.Figure"]:
-        """D_i against 1/p, the shares of the polytopes, three networks taken apart, and what another threshold would give."""
+        """D_i against 1/p, the shares of the polytopes, some networks taken apart, and what another threshold would give."""
         found, inverse = by_sparsity(rows)
         kinds = _order(found)
         params = rows.params
         yield figures.kinds_scatter(
             _points(found, inverse), "inverse", "dimensionality", "kind", kinds, other=NO_POLYTOPE, top=_top(found), x_title="1/p",
             y_title="feature dimensionality D<sub>i</sub>", levels={f"{name} {fraction}": share for name, (share, fraction, _) in SHAPES.items()},
-            caption=f"Dimensionality of the features that are represented (|W_i| > 1/2), by the polytope that each is part of: {params.what()}. A row of "
-            "dots is the wider the more features of that density are there. The lines are where the vertices of perfect polytopes stand.",
+            caption="Dimensionality of the features that are represented (|W_i| > 1/2), by the polytope that each is part of: "
+            f"{params.what()}. A row of dots is the wider the more features of that density are there. The lines are where the vertices of perfect "
+            "polytopes stand.",
         )  # fmt: skip
         yield figures.kinds_shares(
             _shares(found, inverse), "inverse", "kind", "share", kinds, other=NO_POLYTOPE, x_title="1/p", y_title="share of represented features",
             totals=[f"{len(row.kind) / params.seeds:.0f}" for row in found],
-            caption=f"Share of the represented features in each polytope; above, how many of {params.n_features} a network represents: {params.what()}. "
-            f"Features are joined where one sees {THRESHOLD:g} or more of another, and parts named by their Gram spectrum and cosines.",
+            caption=f"Share of the represented features in each polytope; above, how many of {params.n_features} a network represents: "
+            f"{params.what()}. Features are joined where one sees {THRESHOLD:g} or more of another; parts are named by their Gram matrix.",
         )  # fmt: skip
         shown = _at(found, inverse, SHOWN)
         yield figures.part_portraits(
             [_parts(row.W) for row in shown], kinds, other=NO_POLYTOPE, titles=[f"1/p = {1 / row.density:.3g}" for row in shown],
-            caption=f"The parts that the represented features fall into, each along its two longest axes, in the best of {params.seeds} networks by loss "
-            f"({params.how()}). Lines join features of which one sees {THRESHOLD:g} or more of the other, the thicker the more.",
+            caption="The parts that the represented features fall into, each along its two longest axes, in the best of "
+            f"{params.seeds} networks by loss ({params.how()}). Lines join features of which one sees {THRESHOLD:g} or more of the other, the "
+            "thicker the more.",
         )  # fmt: skip
         told = _at(found, inverse, TOLD)
         yield figures.lines(
@@ -130,8 +140,8 @@ class FeatureDimensionality(Uniform):
             },
             "threshold", "share", "inverse", colour_title="1/p =", log_x=True, x_title="interference from which on features are joined",
             y_title="share in polytopes", marks={"used": THRESHOLD},
-            caption="What another threshold would give: share of the represented features in polytopes of two or more vertices that have a name, against "
-            f"the interference from which on features are joined: {params.what()}.",
+            caption="What another threshold would give: share of the represented features in polytopes of two or more vertices that have a name, "
+            f"against the interference from which on features are joined: {params.what()}.",
         )  # fmt: skip
 
 
@@ -171,8 +181,8 @@ def _shape(name: str, share: float, fraction: str, ends: Sequence[float], looked
         D, alone = (np.median(np.concatenate([row[field][_in(row, name)] for row in looked])) for field in ("dimensionality", "alone"))
         yield Claim(
             f"{where} the features of a {name} sit at {fraction}: median D_i", D, expected=share, tolerance=_half_gap(share),
-            reason=f"half of what parts {fraction} from the next of the levels {', '.join(level for _, level, _ in SHAPES.values())}. Of each part alone, "
-            f"without what it sees of all other features, the median is {alone:.3f}",
+            reason=f"half of what parts {fraction} from the next of the levels {', '.join(level for _, level, _ in SHAPES.values())}. Of each part "
+            f"alone, without what it sees of all other features, the median is {alone:.3f}",
         )  # fmt: skip
 
 
@@ -193,36 +203,54 @@ def _split(polygon: str, ends: Sequence[float], looked: list[Row]) -> Iterable[C
                 differences.append(np.median(equator) - np.median(poles))
     if len(differences) < 2:
         return
-    mean = np.mean(differences)
+    perfect = SHAPES[polygon][0] - SHAPES["digon"][0]
+    mean = np.mean(differences) * np.sign(perfect)
     half = float(stdtrit(len(differences) - 1, 0.975)) * np.std(differences, ddof=1) / len(differences) ** 0.5
-    sides = SHAPES[polygon][0] - SHAPES["digon"][0]
     yield Claim(
-        f"from 1/p = {ends[0]:g} to {ends[1]:g} a {polygon} and a digon of one network are a bipyramid that is split: D_i of the {polygon} less D_i of "
-        "the digon, in the direction of perfect ones", mean * np.sign(sides), interval=(mean * np.sign(sides) - half, mean * np.sign(sides) + half),
-        expected=(0, None),
-        reason=f"vertices that share their dims alike would differ by 0, and perfect factors by {abs(sides):.3g}. Student's 95% interval of the mean over "
-        f"{len(differences)} networks that have both, of medians in each",
+        f"from 1/p = {ends[0]:g} to {ends[1]:g} a {polygon} and a digon of one network are a bipyramid that is split: difference of their D_i, in "
+        "the direction of perfect ones", mean, interval=(mean - half, mean + half), expected=(0, None),
+        reason=f"vertices that share their dims alike would differ by 0, perfect factors by {abs(perfect):.3g}. Student's 95% interval of the "
+        f"mean over {len(differences)} networks that have both, of medians in each",
     )  # fmt: skip
+
+
+def _series(looked: list[Row]) -> Iterable[Claim]:
+    """How many of the parts that are more than digons have 3r - 1 features in r dims."""
+    sizes = [np.unique(row.part, return_index=True, return_counts=True)[1:] for row in looked]
+    fits = [count == 3 * row.rank[first] - 1 for row, (first, count) in zip(looked, sizes, strict=True)]
+    larger = np.concatenate([fit[count > 2] for fit, (_, count) in zip(fits, sizes, strict=True)]) if looked else np.empty(0)
+    if len(larger):
+        share, interval = wilson(int(larger.sum()), len(larger))
+        yield Claim(
+            f"from 1/p = {SERIES[0]:g} to {SERIES[1]:g} a part of r dims that is no digon has 3r - 1 features, as pentagons, square antiprisms and "
+            "Andrásfai frames have: share of such parts", share, interval=interval, expected=(0.5, None),
+            reason=f"more than half; of the other polytopes of the catalogue only a cube has. Wilson's 95% interval over {len(larger)} parts",
+        )  # fmt: skip
 
 
 def _order(found: list[Row]) -> list[str]:
     """Kinds in the order of their colours: those of the source first, then others as they come, those without a name last."""
     known = ["digon", "pentagon", "square antiprism", "triangle", "tetrahedron", "single feature"]
-    others = [name for row in found for name in row.kinds if name not in (*known, NO_POLYTOPE)]
-    return [*known, *dict.fromkeys(others), NO_POLYTOPE]
+    others = [_shown(name) for row in found for name in row.kinds if name not in (*known, NO_POLYTOPE)]
+    return [*known, ANDRASFAI, *(name for name in dict.fromkeys(others) if name != ANDRASFAI), NO_POLYTOPE]
+
+
+def _shown(name: str) -> str:
+    """All of the series under one name, as figures have them."""
+    return ANDRASFAI if name.startswith("Andrásfai") else name
 
 
 def _points(found: list[Row], inverse: np.ndarray) -> dict[str, Any]:
     return {
         "inverse": np.repeat(inverse, [len(row.kind) for row in found]),
         "dimensionality": np.concatenate([row.dimensionality for row in found]),
-        "kind": np.concatenate([np.array(row.kinds, dtype=object)[row.kind] for row in found]),
+        "kind": np.concatenate([np.array([_shown(name) for name in row.kinds], dtype=object)[row.kind] for row in found]),
     }
 
 
 def _shares(found: list[Row], inverse: np.ndarray) -> list[dict[str, Any]]:
     return [
-        {"inverse": x, "kind": name, "share": _in(row, name).mean() if len(row.kind) else 0.0}
+        {"inverse": x, "kind": _shown(name), "share": _in(row, name).mean() if len(row.kind) else 0.0}
         for row, x in zip(found, inverse, strict=True)
         for name in (row.kinds or [NO_POLYTOPE])
     ]
@@ -239,4 +267,4 @@ def _top(found: list[Row]) -> float:
 
 
 def _parts(W: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    return [(part.name, W[list(part.members)]) for part in geometry.polytopes(W, THRESHOLD).parts]
+    return [(_shown(part.name), W[list(part.members)]) for part in geometry.polytopes(W, THRESHOLD).parts]
