@@ -7,7 +7,7 @@ once where torch rounds twice.
 import numpy as np
 from numba import njit, uint32, uint64
 
-from tegum._kernel_numba import inner
+from tegum._kernel_numba import inlined, inner
 from tegum._vectors_numba import LANES, as_bits, counter, filler, from_bits, select_above, to_float
 from tegum.draws import _ATANH, _CENTRE, _LN2, _M0, _M1, _NEAR, _SQRT2, _W0, _W1
 
@@ -64,11 +64,22 @@ def many_words(seed, stream, instance, step, block, index):
     c0, c1 = index, block
     c2, c3 = many_of(uint64(step)), many_of((uint64(stream) << uint64(24)) | uint64(instance))
     k0, k1 = uint64(seed) & _MASK, uint64(seed) >> _HALF
-    for _ in range(10):
-        p0, p1 = (c0 & _MASK) * _M0, (c2 & _MASK) * _M1
-        c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ k0, p1, (p0 >> _HALF) ^ c3 ^ k1, p0
-        k0, k1 = (k0 + _W0_WIDE) & _MASK, (k1 + _W1_WIDE) & _MASK
+    c0, c1, c2, c3, k0, k1 = _two_rounds(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _two_rounds(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _two_rounds(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _two_rounds(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _two_rounds(c0, c1, c2, c3, k0, k1)
     return c0 & _MASK, c1 & _MASK, c2 & _MASK, c3 & _MASK
+
+
+@inlined
+def _two_rounds(c0, c1, c2, c3, k0, k1):
+    p0, p1 = (c0 & _MASK) * _M0, (c2 & _MASK) * _M1
+    c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ k0, p1, (p0 >> _HALF) ^ c3 ^ k1, p0
+    k0, k1 = (k0 + _W0_WIDE) & _MASK, (k1 + _W1_WIDE) & _MASK
+    p0, p1 = (c0 & _MASK) * _M0, (c2 & _MASK) * _M1
+    c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ k0, p1, (p0 >> _HALF) ^ c3 ^ k1, p0
+    return c0, c1, c2, c3, (k0 + _W0_WIDE) & _MASK, (k1 + _W1_WIDE) & _MASK
 
 
 @inner

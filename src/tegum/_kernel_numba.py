@@ -1,4 +1,4 @@
-"""kernel: a numba function that is compiled once a machine, and again when any file it is made of has changed; inner: what kernels are made of.
+"""kernel: a numba function compiled once a machine, and again when any file it is made of has changed; inner, inlined: its own functions.
 
 numba keeps compiled code on disk and looks whether the file of the function has changed since; of the other files whose functions it inlines it
 knows nothing, so an edit there would go unnoticed. A kernel's stamp is that of all our numba files instead.
@@ -22,3 +22,8 @@ def kernel(function: Callable) -> Any:
 def inner(function: Callable) -> Any:
     """`njit` for kernels to call: without the wrappers by which Python would call it, which take as long to compile as the rest."""
     return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+
+
+def inlined(function: Callable) -> Any:
+    """The same, always inlined: for what is called so often that handing over a tuple of arrays, some eighty words, would be felt."""
+    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)(function)

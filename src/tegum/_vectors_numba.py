@@ -144,6 +144,18 @@ def store(typing, array, index, vector):
 
 
 @intrinsic
+def put(typing, array, index, value):
+    """Write one number to a contiguous one-dimensional array of its own type; `index` is trusted, and not negative."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, signature.args[0], arguments[0], arguments[1], _ELEMENTS[signature.args[0].dtype])
+        builder.store(arguments[2], pointer)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), generate
+
+
+@intrinsic
 def fma(typing, a, b, c):
     """a * b + c, rounded once."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from numba import uint32, uint64
 
 from tegum._draws_numba import MANY, many_counted, many_log, many_of, many_uniform52, many_words, normal, uniform32, uniform52, words
-from tegum._kernel_numba import inner, kernel
+from tegum._kernel_numba import inlined, inner, kernel
 from tegum._vectors_numba import LANES, loader, select_above, store, to_float, to_whole, widened
 from tegum.draws import EVENTS, MEMBERS
 from tegum.features._events import _FAR, BLOCK, Bucket
@@ -120,7 +120,7 @@ def fire(
     return written
 
 
-@inner
+@inlined
 def _unfold(entries, written, room, begin, kept, row, count, first):
     """Independent features of U[0,1] values, LANES at a time; what is written beyond them is written over next."""
     per_event = 1.0 / count

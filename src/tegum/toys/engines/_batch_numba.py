@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tegum._kernel_numba import inner
+from tegum._vectors_numba import LANES
 from tegum.features._events import BLOCK
 from tegum.features._events_numba import Entries, fire, room_for_entries
 
@@ -36,7 +37,7 @@ class Batch(NamedTuple):
     row: np.ndarray  # int32
     feature: np.ndarray  # int32
     value: np.ndarray  # float32
-    weight: np.ndarray  # float32, one a row
+    weight: np.ndarray  # float32, one a row, and a tile more that may be read
     spare: Entries  # for sorting
     place: np.ndarray  # int64, one a sample: for sorting
 
@@ -45,7 +46,7 @@ def room_for_batch(blocks: int, n_features: int) -> Batch:
     """Room for `blocks` blocks in which everything is active."""
     samples, most = blocks * BLOCK, blocks * BLOCK * n_features
     mine, spare = (room_for_entries(most, (np.int32, np.float32)) for _ in range(2))
-    return Batch(np.empty(samples + 1, np.int64), *mine, np.ones(samples, np.float32), spare, np.empty(samples, np.int64))
+    return Batch(np.empty(samples + 1, np.int64), *mine, np.ones(samples + 4 * LANES, np.float32), spare, np.empty(samples, np.int64))
 
 
 @inner

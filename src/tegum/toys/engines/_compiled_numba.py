@@ -111,8 +111,8 @@ def train_some(
                 _copy(b, record.b[moment, i])
                 moment += 1
             if step < end:
-                _update(W, gW, state.W_mean[i], state.W_square[i], step, rates[step - start], decay, optimizer)
-                _update(b, gb, state.b_mean[i], state.b_square[i], step, rates[step - start], decay, optimizer)
+                _update(W, gW, state.W_mean[i], state.W_square[i], rates[step - start], decay, optimizer)
+                _update(b, gb, state.b_mean[i], state.b_square[i], rates[step - start], decay, optimizer)
 
 
 @inner
@@ -139,18 +139,25 @@ def _copy(source, target):
 
 
 @inner
-def _update(p, g, mean, square, step, rate, decay, optimizer):
+def _update(p, g, mean, square, rates, decay, optimizer):
     """One step of the optimiser, as in torch.optim: decay of the parameter itself for AdamW, through the gradient for the others."""
-    rate32, decay32 = float32(rate), float32(decay)
+    rate, shrink, size, root = rates
     if optimizer == SGD:
         for i in range(len(p)):
-            p[i] -= rate32 * (g[i] + decay32 * p[i])
+            p[i] -= rate * (g[i] + decay * p[i])
         return
-    shrink, through = (float32(1 - rate * decay), _ZERO) if optimizer == ADAMW else (_ONE, decay32)
-    size, root = float32(rate / (1 - 0.9 ** (step + 1))), float32(1 / np.sqrt(1 - 0.999 ** (step + 1)))
+    if optimizer == ADAMW:
+        decay = _ZERO
+    else:
+        shrink = _ONE
     for i in range(len(p)):
-        w = p[i] * shrink
-        slope = g[i] + through * p[i]
+        slope = g[i] + decay * p[i]
         mean[i] = _BETA1 * mean[i] + _REST1 * slope
         square[i] = _BETA2 * square[i] + _REST2 * slope * slope
-        p[i] = w - size * mean[i] / (np.sqrt(square[i]) * root + _EPS)
+        p[i] = p[i] * shrink - size * mean[i] / (np.sqrt(square[i]) * root + _EPS)
+
+
+def rates_of(rate: np.ndarray, decay: float, start: int) -> np.ndarray:
+    """For each step from `start` on: its learning rate, AdamW's shrinkage, Adam's step and the root that its second moment is divided by."""
+    step = np.arange(start + 1, start + 1 + len(rate))
+    return np.stack([rate, 1 - rate * decay, rate / (1 - 0.9**step), 1 / np.sqrt(1 - 0.999**step)], 1).astype(np.float32)

@@ -9,13 +9,13 @@ outputs is dead for a sample, A is left alone.
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32
+from numba import float32, uint64
 
 from tegum._kernel_numba import inner
-from tegum._vectors_numba import LANES, any_nonzero, filler, fma, loader, spreader, store, where_positive
+from tegum._vectors_numba import LANES, any_nonzero, filler, fma, loader, put, spreader, store, where_positive
 
 _AHEAD = 16  # samples whose targets are written out before they are read, or the processor would wait for its own stores
-_ZERO = float32(0)
+_ZERO, _NOWHERE = float32(0), 4 * LANES * _AHEAD  # a place of `target` that is never read
 TILE = 2 * LANES
 _load, _fill, _spread = loader(TILE), filler(TILE), spreader(TILE)
 
@@ -124,34 +124,36 @@ def _clear(array):
 
 def _by_tile(lanes):
     """The pass over one tile of `lanes` outputs."""
-    load, spread = loader(lanes), spreader(lanes)
+    load, spread, nothing = loader(lanes), spreader(lanes), filler(lanes)
 
     @inner
     def tile(gram, batch, rows, first, rectified):
-        width, G, A, target, feature, value, stop = gram.width, gram.G, gram.A, gram.target, batch.feature, batch.value, batch.stop
+        width, G, A, target = gram.width, gram.G, gram.A, gram.target
+        feature, value, stop, row, weight = batch.feature, batch.value, batch.stop, batch.row, batch.weight
         b, scale, sum_b, loss = load(gram.b, first), load(gram.scale, first), load(gram.sum_b, first), load(gram.loss, 0)
-        nowhere = lanes * _AHEAD
         for start in range(0, rows, _AHEAD):
             end = min(start + _AHEAD, rows)
             for e in range(stop[start], stop[end]):
-                at = feature[e] - first
-                target[(batch.row[e] - start) * lanes + at if 0 <= at < lanes else nowhere] = value[e]
+                at = np.int64(feature[e]) - first
+                put(target, (row[e] - start) * lanes + at if uint64(at) < uint64(lanes) else _NOWHERE, value[e])
+            e = stop[start]
             for r in range(start, end):
-                y = b
-                for e in range(stop[r], stop[r + 1]):
+                begin, stopped, y = e, stop[r + 1], b
+                while e < stopped:
                     y = fma(load(G, feature[e] * width + first), spread(value, e), y)
+                    e += 1
                 error = (where_positive(y, y) if rectified else y) - load(target, (r - start) * lanes)
-                g = error * scale * spread(batch.weight, r)
+                store(target, (r - start) * lanes, nothing(_ZERO))
+                g = error * scale * spread(weight, r)
                 loss = fma(g, error, loss)
                 g = where_positive(y, g) if rectified else g
                 if any_nonzero(g):
                     sum_b = sum_b + g
-                    for e in range(stop[r], stop[r + 1]):
+                    e = begin
+                    while e < stopped:
                         at = feature[e] * width + first
                         store(A, at, fma(g, spread(value, e), load(A, at)))
-            for e in range(stop[start], stop[end]):
-                at = feature[e] - first
-                target[(batch.row[e] - start) * lanes + at if 0 <= at < lanes else nowhere] = _ZERO
+                        e += 1
         store(gram.sum_b, first, sum_b)
         store(gram.loss, 0, loss)
 

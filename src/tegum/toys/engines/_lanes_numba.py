@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import float32
 
-from tegum._kernel_numba import inner
-from tegum._vectors_numba import LANES, filler, fma, fma_folded, loader, spreader, store, total, where_positive
+from tegum._kernel_numba import inlined, inner
+from tegum._vectors_numba import LANES, filler, fma, fma_folded, loader, put, spreader, store, total, where_positive
 
 TILE = 4 * LANES
 _load_part, _fill_part = loader(LANES), filler(LANES)
@@ -41,30 +41,31 @@ def room_for_tile(n: int, m: int) -> Tile:
 @inner
 def by_lanes(tile, batch, rows, W, b, scale, n, m, rectified):
     """Add the gradient of `rows` rows to the tile's sums. `scale` is 2 I / (batch n), a row's own weight comes on top."""
-    e = 0
+    x, feature, row, value, e = tile.x, batch.feature, batch.row, batch.value, 0
     for first in range(0, rows, TILE):
         here = min(TILE, rows - first)
         end = batch.stop[first + here]
-        store_zero(tile.x, n)
+        store_zero(x, n)
         while e < end:
-            tile.x[batch.feature[e] * TILE + batch.row[e] - first] = batch.value[e]
+            put(x, feature[e] * TILE + row[e] - first, value[e])
             e += 1
-        for lane in range(TILE):
-            tile.weight[lane] = batch.weight[first + lane] if lane < here else _ZERO
+        store(tile.weight, 0, _load(batch.weight, first))
+        for lane in range(here, TILE):
+            tile.weight[lane] = _ZERO
         _times(tile.x, W, tile.h, n, m)
         _outputs(tile, W, b, scale, n, m, rectified)
         _times(tile.g, W, tile.gh, n, m)
         _add_products(tile, n, m)
 
 
-@inner
+@inlined
 def store_zero(array, rows):
     """Zero the first `rows` rows of an array of tiles."""
     for i in range(rows):
         store(array, i * TILE, _fill(_ZERO))
 
 
-@inner
+@inlined
 def _times(x, W, out, n, m):
     """out = x W."""
     k = 0
@@ -87,7 +88,7 @@ def _times(x, W, out, n, m):
         k += 1
 
 
-@inner
+@inlined
 def _outputs(tile, W, b, scale, n, m, rectified):
     """y = h W^T + b, and from it g = dloss/dy, its sum and the loss."""
     weight, loss = _load(tile.weight, 0), _load_part(tile.loss, 0)
@@ -112,7 +113,7 @@ def _outputs(tile, W, b, scale, n, m, rectified):
     store(tile.loss, 0, loss)
 
 
-@inner
+@inlined
 def _output(tile, j, y, weight, scale, loss, rectified):
     rect = where_positive(y, y) if rectified else y
     error = rect - _load(tile.x, j * TILE)
@@ -124,7 +125,7 @@ def _output(tile, j, y, weight, scale, loss, rectified):
     return loss
 
 
-@inner
+@inlined
 def _add_products(tile, n, m):
     """sum_W += g^T h + x^T gh, lane by lane; two features at a time."""
     j = 0
