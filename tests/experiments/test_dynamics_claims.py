@@ -267,6 +267,18 @@ class TestLearningGeometry:
     def test_a_run_below_the_least_loss_and_runs_far_above_it_are_refuted(self, ends):
         assert verdicts(*geometry(ORDER, DATES, DATES, ends=ends)) == ["holds"] * 6 + ["refuted"]
 
+    def test_what_the_loss_shows_of_the_turn_is_on_record_as_it_was_found(self):
+        experiment, rows = geometry(ORDER, DATES, DATES)
+        presets = experiment.presets
+        for params, known in ((presets["quick"], "undecided"), (presets["paper"], "refuted"), (rows.params, "refuted")):
+            on_record = [claim.on_record for claim in experiment.claims(Rows(params, rows)) if "stage" in claim.statement]
+            assert on_record == ["holds", "holds", known]
+
+    def test_runs_that_lack_a_feature_are_told(self):
+        dead = OCTAHEDRON * np.array([0.1, 1, 1, 1, 1, 1])[:, None]
+        experiment, rows = geometry((*ORDER[:3], dead), DATES, DATES)
+        assert any("of the 12 others 12 lack a feature" in claim.reason for claim in experiment.claims(rows))
+
     def test_the_run_that_is_shown_passes_the_stages_in_order(self):
         dated = np.array([[1, 2, -1], [1, 2, 50], [0, 2, 9], [1, 2, 40], [1, 2, 60]])
         assert learning_geometry.shown(dated) == 1

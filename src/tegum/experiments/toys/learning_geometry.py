@@ -13,7 +13,8 @@ before the runs; each looks at something else, so that they can come in any orde
   six norms exceed 1/2. The octahedron is the triangular antiprism of this height.
 
 A pilot of 24 runs on another seed chose the density (at .2 and more other shapes have less loss) and the length of training, for the turn of the
-triangles is slow; that norms count for the antiprism was added after it, where a run had the directions but one feature near 0.
+triangles is slow; that norms count for the antiprism was added after it, where a run had the directions but one feature near 0. Sixteen more, at
+the quick preset, were put to the claims before these runs were made; nothing was changed after.
 """
 
 from collections.abc import Iterable
@@ -41,6 +42,10 @@ OPPOSED, SQUARE = -0.9, 0.25
 KEPT = 0.5
 ABOUT = 1.25  # a date's surroundings: from a 1.25th of it to 1.25 times
 RESAMPLES = 9_999
+TURN = (
+    "the loss falls while the triangles open, and hardly as they turn: when the antiprism is dated, within 15 degrees of the octahedron, ln loss has "
+    "come 99% of its way, and other runs, many still opening theirs, fall faster. The last regime is a plateau of the loss, not a drop"
+)
 
 
 class LearningGeometry(Experiment):
@@ -98,9 +103,11 @@ class LearningGeometry(Experiment):
                 reason=f"the best local minimum by BFGS on the closed form, from the octahedron and {rows.params.starts} random starts",
             )  # fmt: skip
         share, interval = wilson(ends.sum(), runs)
+        lacking = int((np.linalg.norm(row.W[-1, ~ends].astype(np.float64), axis=-1) <= KEPT).any(-1).sum())
         yield Claim(
-            "most runs end in the antiprism: share of runs", share, interval=interval, expected=(0.5, None), reason=over.format(runs)
-        )
+            "most runs end in the antiprism: share of runs", share, interval=interval, expected=(0.5, None),
+            reason=f"{over.format(runs)}; of the {runs - ends.sum()} others {lacking} lack a feature",
+        )  # fmt: skip
         if ends.any():
             ordered = in_order(dated[ends])
             share, interval = wilson(ordered.sum(), len(ordered))
@@ -110,10 +117,12 @@ class LearningGeometry(Experiment):
             )  # fmt: skip
         for stage, name in enumerate(STAGES):
             factor, interval = _falls(row.steps, row.loss, dated[:, stage]).factor(RESAMPLES, rows.params.seed)
+            known = "holds" if name != "antiprism" else "undecided" if rows.params == self.presets["quick"] else "refuted"
             yield Claim(
                 f"the loss shows the stage '{name}': fall of ln loss about its date over that of other runs at the same steps", factor,
                 interval=interval, expected=(1, None),
                 reason=f"from a {ABOUT}th of the date to {ABOUT} times; {(dated[:, stage] > 0).sum()} runs, bootstrap over runs, 95%",
+                on_record=known, record_reason=TURN if name == "antiprism" else "",
             )  # fmt: skip
         yield Claim(
             "no run ends lower than the octahedron's exact minimum, and the best within 2% of it: ratio", row.ends.min() / row.optimum,
