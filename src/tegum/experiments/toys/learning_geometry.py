@@ -135,7 +135,7 @@ class LearningGeometry(Experiment):
         """When runs reach each stage; one run's course, its animation and its four shapes."""
         row, params = rows[0], rows.params
         steps, dated = row.steps, dates(row.steps, row.W)
-        what = f"two sets of three correlated features in {M} dims, each set on with probability {params.density:g}"
+        what = f"Two sets of three correlated features in {M} dims, each set on with probability {params.density:g}"
         runs = f"{params.seeds} runs ({params.how()})"
         at = np.unique(np.geomspace(1, steps[-1], 40).round())
         reached = [((dated[:, stage] >= 0) & (dated[:, stage] <= step)).mean() for stage in range(3) for step in at]
