@@ -2,6 +2,9 @@
 
 numba keeps compiled code on disk and looks whether the file of the function has changed since; of the other files whose functions it inlines it
 knows nothing, so an edit there would go unnoticed. A kernel's stamp is that of all our numba files instead.
+
+Kernels make no arrays: what they need is made in Python and handed to them. So numba need not count references to arrays, which it does by locked
+instructions: half the time of a small network, and threads that share an array would wait for each other.
 """
 
 from collections.abc import Callable
@@ -12,8 +15,8 @@ from numba import njit
 
 
 def kernel(function: Callable) -> Any:
-    """`njit(cache=True, nogil=True)`, with the stamp of every *_numba.py of the package."""
-    compiled = njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
+    """`njit(cache=True, nogil=True)` without reference counts, with the stamp of every *_numba.py of the package."""
+    compiled = njit(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=False)(function)
     files = sorted(Path(__file__).parent.rglob("*_numba.py"))
     compiled._cache._cache_file._source_stamp = tuple((file.name, file.stat().st_mtime, file.stat().st_size) for file in files)
     return compiled
@@ -21,9 +24,9 @@ def kernel(function: Callable) -> Any:
 
 def inner(function: Callable) -> Any:
     """`njit` for kernels to call: without the wrappers by which Python would call it, which take as long to compile as the rest."""
-    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(function)
 
 
 def inlined(function: Callable) -> Any:
     """The same, always inlined: for what is called so often that handing over a tuple of arrays, some eighty words, would be felt."""
-    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)(function)
+    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, forceinline=True)(function)

@@ -29,6 +29,7 @@ class Words(NamedTuple):
     gap: np.ndarray  # uint64
     value: np.ndarray  # uint32
     thin: np.ndarray  # uint32
+    marks: np.ndarray  # uint8, 0: which members of an event are taken
 
 
 class Entries(NamedTuple):
@@ -47,13 +48,15 @@ def row_length(bucket: Bucket) -> int:
 
 def blocks_at_once(buckets: Sequence[Bucket], blocks: int) -> int:
     """How many of `blocks` blocks are drawn at once: some 2,048 firings, which with all that comes of them stay in cache."""
-    return max(1, min(blocks, int(_FIRINGS / (1 + sum(b.density * BLOCK * b.count for b in buckets)))))
+    most = max(1, min(blocks, int(_FIRINGS / (1 + sum(b.density * BLOCK * b.count for b in buckets)))))
+    return -(-blocks // -(-blocks // most))  # runs of nearly one length
 
 
 def room_for_words(buckets: Sequence[Bucket], blocks: int) -> Words:
     """Room for `blocks` blocks of any one of the buckets."""
     places = max([(-(-blocks * row_length(b) // MANY) + 2) * MANY for b in buckets], default=0)
-    return Words(np.empty(places, np.uint64), np.empty(places, np.uint32), np.empty(places, np.uint32))
+    members = max([b.size if _SCAN < b.pick < b.size else 0 for b in buckets], default=0)
+    return Words(np.empty(places, np.uint64), np.empty(places, np.uint32), np.empty(places, np.uint32), np.zeros(members, np.uint8))
 
 
 def room_for_entries(most: int, kinds: tuple[type, type] = (np.int64, np.float64)) -> Entries:
@@ -111,7 +114,7 @@ def fire(
                         entries.value[written] = _value(kind, room.value[at])
                     else:
                         j, base = fired + at - begin, first + event * size
-                        _members(entries, written, seed, instance, step, block + row, j, number, size, pick, base, kind)
+                        _members(entries, room.marks, written, seed, instance, step, block + row, j, number, size, pick, base, kind)
                     written += pick
             fired += many
             begin, many = tail, MANY
@@ -178,9 +181,9 @@ def _value(kind, word):
 
 
 @inner
-def _members(entries, start, seed, instance, step, block, j, number, size, pick, base, kind):
+def _members(entries, marks, start, seed, instance, step, block, j, number, size, pick, base, kind):
     feature, value = entries.feature, entries.value
-    marks = np.zeros(size if pick < size and pick > _SCAN else 0, np.uint8)
+    marked = _SCAN < pick < size
     for m in range(pick):
         w0, w1, w2, _ = words(seed, MEMBERS + number, instance, step, block, j * pick + m)
         value[start + m] = _value(kind, w2)
@@ -189,7 +192,7 @@ def _members(entries, start, seed, instance, step, block, j, number, size, pick,
             continue
         last = size - pick + m
         place = np.int64(np.floor(uniform52(w0, w1) * (last + 1)))
-        if len(marks) > 0:
+        if marked:
             if marks[place]:
                 place = last
             marks[place] = 1
@@ -199,6 +202,9 @@ def _members(entries, start, seed, instance, step, block, j, number, size, pick,
                     place = last
                     break
         feature[start + m] = base + place
+    if marked:
+        for m in range(start, start + pick):
+            marks[feature[m] - base] = 0
     if pick < size:
         _sort(feature, value, start, start + pick)
 

@@ -30,7 +30,7 @@ from tegum.toys.estimators import VALUE_MOMENTS, strata
 from tegum.toys.losses.squared_error import SquaredError
 
 _ROUND = 0.1  # seconds between two looks at Ctrl-C and the progress bar
-_GROUPS = 4  # a thread and round, so that threads end together
+_GROUPS = 16  # a thread and round, so that threads end together
 
 
 class Compiled(Engine):
