@@ -1,4 +1,4 @@
-"""What is trained beside a network does not change it: draws are the same bits, results the same within rounding."""
+"""What is trained beside a network does not change it: draws are the same bits, results the same to rounding; compiled ones the same bits."""
 
 import sys
 
@@ -8,9 +8,12 @@ import torch
 
 import tegum
 from tegum.features.bernoulli import Bernoulli
+from tegum.features.correlated import Correlated
 from tegum.features.exactly_k import ExactlyK
 from tegum.features.one_hot import OneHot
-from tegum.toys.engines import reference
+from tegum.features.zipf import Zipf
+from tegum.toys.engines import compiled, reference
+from tegum.toys.models.linear_autoencoder import LinearAutoencoder
 from tegum.toys.models.relu_output import ReLUOutput
 
 N = 4
@@ -115,3 +118,110 @@ def test_the_kind_of_a_loss_does_not_depend_on_what_is_trained_beside_it():
         one = tegum.train(model, features, seed=5 + i, **asked)
         same(one, whole, i)
         torch.testing.assert_close(one.loss_se[0], whole.loss_se[i], rtol=1e-6, atol=0)
+
+
+WIDE = 18
+SWEEPS = {
+    "sampled": [
+        Bernoulli(n_features=WIDE, density=0.03),
+        Bernoulli(n_features=WIDE, density=0.9),
+        ExactlyK(n_features=WIDE, n_active=5, values="gaussian"),
+        Zipf(n_features=WIDE, density=0.8),
+        OneHot(n_features=WIDE),
+        Correlated(n_features=WIDE, n_sets=6, density=0.3, values="signed"),
+        Bernoulli(n_features=WIDE, density=0.2),
+    ],
+    "stratified": [Bernoulli(n_features=WIDE, density=p, values=v) for p in (0.01, 0.3) for v in ("uniform", "binary", "gaussian")],
+}
+COMPILED = {"steps": 40, "batch_size": 650, "lr": 0.02, "record": [0, 7, 40], "engine": "compiled", "progress": False}
+
+
+def swept(estimator, some=slice(None), model=ReLUOutput, **changes):
+    """Some networks of a sweep, each with its features, importance and seed; those of few active features go through the Gram matrix."""
+    features, importance = SWEEPS[estimator], 0.9 ** np.arange(7 * WIDE).reshape(7, WIDE)
+    return tegum.train(
+        model(n_features=WIDE, n_hidden=5),
+        features[some],
+        importance=importance[: len(features)][some],
+        seed=range(len(features))[some],
+        estimator=estimator,
+        **COMPILED | changes,
+    )
+
+
+def bits(run, some=slice(None)):
+    return [run.W[some], run.b[some], *(getattr(run.history, name)[:, some] for name in ("loss", "W", "b"))]
+
+
+def equal(ones, others):
+    return all(one.equal(other) for one, other in zip(ones, others, strict=True))
+
+
+@pytest.fixture
+def pieces(monkeypatch):
+    """What the kernel was asked for, as (first instance, last, first step, last), with small networks going through either of its passes."""
+    asked = []
+
+    def train_some(first, last, start, end, *rest):
+        asked.append((first, last, start, end))
+        real(first, last, start, end, *rest)
+
+    real = compiled.train_some
+    monkeypatch.setattr(compiled, "train_some", train_some)
+    monkeypatch.setattr(compiled, "_gram_is_quicker", lambda features, *_: features.mean_active() < 2)
+    return asked
+
+
+@pytest.fixture
+def threads():
+    """`torch.set_num_threads`, taken back."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("model", [ReLUOutput, LinearAutoencoder])
+@pytest.mark.parametrize("estimator", SWEEPS)
+def test_compiled_a_network_is_the_same_bits_alone_and_in_any_company(pieces, estimator, model):
+    whole = swept(estimator, model=model)
+    for i in range(len(whole)):
+        assert equal(bits(swept(estimator, slice(i, i + 1), model)), bits(whole, slice(i, i + 1)))
+    assert equal(bits(swept(estimator, slice(2, 5), model)), bits(whole, slice(2, 5)))
+    backwards = bits(swept(estimator, slice(None, None, -1), model))
+    assert equal(backwards, [b.flip(d) for b, d in zip(bits(whole), (0, 0, 1, 1, 1), strict=True)])
+    assert len({tuple(loss) for loss in whole.history.loss.T.tolist()}) == len(whole)
+
+
+@pytest.mark.parametrize("estimator", SWEEPS)
+def test_compiled_it_is_the_same_bits_on_any_number_of_threads(pieces, threads, monkeypatch, estimator):
+    threads(1)
+    alone = bits(swept(estimator))
+    assert {piece[:2] for piece in pieces} == {(0, len(SWEEPS[estimator]))}
+    for n, groups in ((2, 1), (2, 2), (2, 3), (3, 100)):
+        threads(n)
+        monkeypatch.setattr(compiled, "_GROUPS", groups)
+        pieces.clear()
+        assert equal(bits(swept(estimator)), alone)
+        assert len({piece[:2] for piece in pieces}) == min(n * groups, len(SWEEPS[estimator]))
+
+
+@pytest.mark.parametrize("estimator", SWEEPS)
+def test_compiled_it_is_the_same_bits_wherever_its_steps_are_cut(pieces, monkeypatch, estimator):
+    def steps_of(seconds):
+        pieces.clear()
+        monkeypatch.setattr(compiled, "_ROUND", seconds)
+        run = bits(swept(estimator, schedule="cosine"))
+        return run, sorted({piece[2:] for piece in pieces})
+
+    one_by_one, cuts = steps_of(0)
+    assert cuts == [(step, min(step + 1, 40)) for step in range(41)]
+    at_most_eightfold, cuts = steps_of(1e9)
+    assert cuts == [(0, 1), (1, 9), (9, 40), (40, 40)]
+    assert equal(one_by_one, at_most_eightfold)
+
+
+def test_compiled_a_shorter_training_is_the_beginning_of_a_longer_one():
+    longer, shorter = swept("sampled"), swept("sampled", steps=7, record=[0, 7])
+    assert longer.history.W[1].equal(shorter.W)
+    assert longer.history.b[1].equal(shorter.b)
+    assert longer.history.loss[:2].equal(shorter.history.loss)
