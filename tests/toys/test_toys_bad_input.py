@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import tegum
+from tegum import parts
 from tegum.features.bernoulli import Bernoulli
 from tegum.features.correlated import Correlated
 from tegum.features.exactly_k import ExactlyK
 from tegum.features.one_hot import OneHot
-from tegum.toys.engines.reference import Reference
 from tegum.toys.models.relu_output import ReLUOutput
 from tegum.toys.models.token_predictor import TokenPredictor
 
@@ -61,7 +61,8 @@ CASES = [
     ({"loss": "SquareError"}, ["'SquareError'", "did you mean 'SquaredError'?"]),
     ({"loss": torch.nn.MSELoss()}, ["loss is MSELoss()", "CrossEntropy, SquaredError"]),
     ({"engine": "refrence"}, ["'Refrence'", "did you mean 'Reference'?"]),
-    ({"engine": 7}, ["engine is 7", "Reference"]),
+    ({"engine": 7}, ["engine is 7", "Compiled, Reference"]),
+    ({"engine": "compiled", "dtype": "float64"}, ["the engine Compiled does not apply", "float32 on the CPU, not in float64"]),
     ({"loss": "CrossEntropy"}, ["CrossEntropy", "'uniform'"]),
     (
         {"model": TokenPredictor(n_features=N, n_hidden=1), "features": Bernoulli(n_features=N, density=0.1, values="binary")},
@@ -126,7 +127,8 @@ def no_training(monkeypatch):
     def refuse(*_):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(Reference, "train", refuse)
+    for engine in parts.discover("engines").values():
+        monkeypatch.setattr(engine, "train", refuse)
 
 
 @pytest.mark.parametrize(("changes", "words"), [pytest.param(*case, id=named(case[0])) for case in CASES])
