@@ -1,4 +1,4 @@
-"""The random-number contract: published vectors, torch and numba bit for bit, and numbers that have the law they claim."""
+"""The random-number contract: published vectors, torch and numba bit for bit, one at a time and many, and numbers that have the law they claim."""
 
 import math
 
@@ -7,10 +7,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 from scipy import special, stats
 
 from tegum import _draws_numba as fast
 from tegum import draws
+from tegum._vectors_numba import loader, store
 
 # Random123 1.14, kat_vectors: philox4x32, 10 rounds: counter, key, answer
 PUBLISHED = [
@@ -52,6 +54,53 @@ def test_torch_and_numba_draw_the_same_words_and_numbers(seed, stream, instance,
     assert float(u) == fast.uniform52(*theirs[:2])
     assert float(draws.log(u)) == fast.log(float(u))
     assert float(draws.normal(draws.uniform32(ours[2]))) == fast.normal(fast.uniform32(theirs[2]))
+
+
+_load = loader(fast.MANY)
+
+
+@njit
+def many_of_all(seed, stream, instance, step, block, index, words, numbers):
+    """The four words of MANY counters, a row each; and of the first two the uniform number and its logarithm."""
+    a, b, c, d = fast.many_words(seed, stream, instance, step, _load(block, 0), _load(index, 0))
+    u = fast.many_uniform52(a, b)
+    for row, word in enumerate((a, b, c, d)):
+        store(words[row], 0, word)
+    store(numbers[0], 0, u)
+    store(numbers[1], 0, fast.many_log(u))
+
+
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    stream=st.integers(0, 255),
+    instance=st.integers(0, 2**24 - 1),
+    step=words32,
+    places=st.lists(st.tuples(words32, words32), min_size=fast.MANY, max_size=fast.MANY),
+)
+def test_many_words_and_numbers_are_those_of_one_at_a_time(seed, stream, instance, step, places):
+    block, index = np.array(places, np.uint64).T.copy()
+    words, numbers = np.empty((4, fast.MANY), np.uint64), np.empty((2, fast.MANY))
+    many_of_all(seed, stream, instance, step, block, index, words, numbers)
+    ours = draws.words(seed, stream, instance, step, torch.from_numpy(block.astype(np.int64)), torch.from_numpy(index.astype(np.int64)))
+    assert words.tolist() == torch.stack(ours).tolist()
+    u = draws.uniform52(ours[0], ours[1])
+    assert numbers.tolist() == torch.stack([u, draws.log(u)]).tolist()
+
+
+def test_many_logarithms_are_those_of_one_at_a_time_around_every_edge():
+    @njit
+    def logs(u, out):
+        for at in range(0, len(u), fast.MANY):
+            store(out, at, fast.many_log(_load(u, at)))
+
+    root = np.sqrt(0.5)
+    near = np.array([root, np.nextafter(root, 0), np.nextafter(root, 1)])
+    powers = 2.0 ** -np.arange(1.0, 53)
+    u = np.concatenate([powers, 1 - powers, *(near * 2.0**-k for k in range(50)), np.random.default_rng(0).random(1000), [2.0**-53]])
+    u = np.resize(u, len(u) // fast.MANY * fast.MANY + fast.MANY)
+    out = np.empty_like(u)
+    logs(u, out)
+    assert out.tolist() == draws.log(torch.from_numpy(u)).tolist()
 
 
 def test_the_logarithm_is_right_to_rounding():

@@ -1,0 +1,38 @@
+"""Compiled code is found again by another process, and is not trusted once any file that it may be made of has changed."""
+
+import importlib.util
+import os
+
+from tegum import _kernel_numba
+from tegum._kernel_numba import kernel
+
+SOURCE = "def doubled(x):\n    return 2 * x\n"
+
+
+def compiled_and_found(path):
+    """What a process that starts now does: the number of compilations and of finds on disk."""
+    spec = importlib.util.spec_from_file_location("doubling_numba", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    doubled = kernel(module.doubled)
+    assert doubled(21) == 42
+    return sum(doubled.stats.cache_misses.values()), sum(doubled.stats.cache_hits.values())
+
+
+def test_a_kernel_is_compiled_once_and_again_when_a_numba_file_has_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(_kernel_numba, "__file__", str(tmp_path / "_kernel_numba.py"))
+    (tmp_path / "room").mkdir()
+    path, other, third = tmp_path / "doubling_numba.py", tmp_path / "room" / "_other_numba.py", tmp_path / "room" / "other.py"
+    for file in (path, other, third):
+        file.write_text(SOURCE)
+    assert compiled_and_found(path) == (1, 0)
+    assert compiled_and_found(path) == (0, 1)
+    other.write_text(SOURCE + "# and more\n")  # not the kernel's own file
+    assert compiled_and_found(path) == (1, 0)
+    assert compiled_and_found(path) == (0, 1)
+    os.utime(other, ns=(0, 0))
+    assert compiled_and_found(path) == (1, 0)
+    third.write_text(SOURCE + "# of which no kernel is made\n")
+    assert compiled_and_found(path) == (0, 1)
+    (tmp_path / "room" / "_new_numba.py").write_text(SOURCE)
+    assert compiled_and_found(path) == (1, 0)
