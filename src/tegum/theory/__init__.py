@@ -24,10 +24,13 @@ from tegum.theory.phase import (
 )
 from tegum.theory.polygons import PolygonOptimum, best_polygon, polygon, polygon_loss
 from tegum.theory.rarer_feature import ByRareOutput, Pentagons, bent_pentagons, digon_crossings, one_rarer, two_digons_loss
+from tegum.theory.sphere_packing import THOMSON_ENERGY, THOMSON_SHAPE, coulomb_energy, interference_loss, ring_energy, ring_harmonic
 from tegum.theory.terms import LossTerms, linear_loss_terms, one_active_loss, zero_active_loss
 
 __all__ = [
     "ONE_DIM_PHASES",
+    "THOMSON_ENERGY",
+    "THOMSON_SHAPE",
     "TWO_DIM_PHASES",
     "Boundaries",
     "ByRareOutput",
@@ -43,9 +46,11 @@ __all__ = [
     "best_polygon",
     "best_two_dim",
     "collapse_border",
+    "coulomb_energy",
     "covariance",
     "digon_crossings",
     "expected_loss",
+    "interference_loss",
     "linear_loss_terms",
     "local_minima",
     "one_active_loss",
@@ -60,6 +65,8 @@ __all__ = [
     "pair_minima",
     "polygon",
     "polygon_loss",
+    "ring_energy",
+    "ring_harmonic",
     "subset_bits",
     "three_pairs",
     "tokens_on_neuron_loss",
