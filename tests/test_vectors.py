@@ -167,7 +167,7 @@ def test_numbers_are_cut_or_rounded_to_the_array_they_are_written_to():
         same(target, source.astype(kind))
 
 
-def test_a_test_chooses_lane_by_lane_and_nan_passes_none():
+def test_a_test_chooses_lane_by_lane_and_nan_is_not_hidden():
     @njit
     def positive(test, a, out):
         store(out, 0, where_positive(_load(test, 0), _load(a, 0)))
@@ -178,7 +178,7 @@ def test_a_test_chooses_lane_by_lane_and_nan_passes_none():
 
     test, a, out = numbers(np.float32), numbers(np.float32, 1), np.empty(SIZE, np.float32)
     positive(test, a, out)
-    same(out, np.where(test > 0, a, np.float32(0)))
+    same(out, np.where(~(test <= 0), a, np.float32(0)))
     test, a, b, out = numbers(np.float64), words(np.uint64), words(np.uint64, 1), np.empty(SIZE, np.uint64)
     above(test, a, b, out)
     same(out, np.where(test > 0.25, a, b))

@@ -186,11 +186,11 @@ def fma_folded(typing, a, b, c):
 
 @intrinsic
 def where_positive(typing, test, vector):
-    """`vector` in the lanes where `test` is above 0, else 0."""
+    """`vector` in the lanes where `test` is above 0, or no number, else 0: a training that diverges must show."""
 
     def generate(context, builder, signature, arguments):
         zero = ir.Constant(arguments[0].type, None)
-        return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], ir.Constant(arguments[1].type, None))
+        return builder.select(builder.fcmp_unordered(">", arguments[0], zero), arguments[1], ir.Constant(arguments[1].type, None))
 
     return vector(test, vector), generate
 

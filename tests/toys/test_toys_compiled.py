@@ -114,7 +114,6 @@ def test_runs_end_where_those_of_the_reference_end(n, m, density):
     assert stats.ks_2samp(other.loss.numpy(), theirs.loss.numpy()).pvalue < 1e-10  # which another learning rate would be
 
 
-@pytest.mark.xfail(strict=True, reason="where a ReLU's input is NaN the kernel takes its output for 0")
 def test_a_training_that_diverges_is_recorded_as_such(each_pass):
     whole = plan(optimizer="sgd", lr=1e6, steps=60, record=(0, 30, 60))
     ours, theirs = (trained(engine, whole).history for engine in (Compiled(), Reference()))
@@ -171,7 +170,6 @@ def test_auto_takes_it_where_it_applies_and_says_so(changes):
     assert auto.W.equal(named.W)
 
 
-@pytest.mark.xfail(strict=True, reason="numba compiles another kernel for importances that are not in C order")
 def test_one_kernel_serves_importances_in_any_layout():
     tegum.train(MODEL, FEATURES, instances=3, importance=np.ones((3, N)), **ASKED)
     before = list(train_some.signatures)

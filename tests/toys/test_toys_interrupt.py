@@ -110,7 +110,6 @@ def test_ctrl_c_while_the_compiled_engine_is_in_a_round_waits_until_all_networks
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.xfail(strict=True, reason="a round that was never handed out is counted")
 def test_ctrl_c_twice_before_the_compiled_engine_has_begun_a_round_does_not_count_it(monkeypatch):
     def constant(done):
         steps.append(done)

@@ -32,7 +32,7 @@ def add_at_most_one(exactly, which, kind, gram, b, importance, gb, n, rectified)
     """Add to A and to the bias's gradient."""
     width, silent = gram.width, exactly.silent[which]
     for j in range(n):
-        y = b[j] if b[j] > 0 or not rectified else np.float32(0)
+        y = np.float32(0) if rectified and b[j] <= 0 else b[j]
         gb[j] += 2 * silent * importance[j] * y / n
     for i in range(n):
         gains, to_gains, scale = gram.G[i * width : i * width + n], gram.A[i * width : i * width + n], exactly.alone[which, i] / n
@@ -62,7 +62,7 @@ def loss_of_at_most_one(exactly, which, kind, gram, b, importance, n, rectified)
     """Its part of the loss."""
     width, loss = gram.width, 0.0
     for j in range(n):
-        y = b[j] if b[j] > 0 or not rectified else np.float32(0)
+        y = np.float32(0) if rectified and b[j] <= 0 else b[j]
         loss += exactly.silent[which] * importance[j] * y * y
     for i in range(n):
         gains, here = gram.G[i * width : i * width + n], 0.0

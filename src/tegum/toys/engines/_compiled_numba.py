@@ -120,7 +120,7 @@ def add_silent(samples, b, scale, gb, rectified):
     """Add what samples with nothing active add to the bias's gradient; returns twice what they add to the loss."""
     silent, loss = float32(samples), _ZERO
     for j in range(len(b)):
-        y = b[j] if b[j] > 0 or not rectified else _ZERO
+        y = _ZERO if rectified and b[j] <= 0 else b[j]
         gb[j] += silent * scale[j] * y
         loss += silent * scale[j] * y * y
     return loss

@@ -6,9 +6,11 @@ number of threads, to the bit; they are the reference engine's up to the roundin
 """
 
 import itertools
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from queue import Queue
 from typing import ClassVar
 
@@ -51,17 +53,18 @@ class Compiled(Engine):
     def train(self, plan: Plan, progress: Callable[[int], None]) -> Trained:
         """In rounds of some steps, each of which all instances finish."""
         work = _Work(plan)
-        done, at_once = 0, 1
+        at_once = 1
         with ThreadPoolExecutor(work.threads, thread_name_prefix="tegum") as pool:
             try:
                 with held_interrupt() as interrupted:
-                    while done < plan.steps and not interrupted():
-                        start, done, begin = done, min(done + at_once, plan.steps), time.perf_counter()
-                        work.round(pool, start, done, work.record)
-                        progress(done)
+                    while work.done < plan.steps and not interrupted():
+                        begin = time.perf_counter()
+                        work.round(pool, work.done, min(work.done + at_once, plan.steps), work.record)
+                        progress(work.done)
                         at_once = max(1, min(8 * at_once, int(at_once * _ROUND / (time.perf_counter() - begin))))
             except KeyboardInterrupt:  # Ctrl-C twice, or raised by what a caller hooked in; the round in hand is finished
                 pass
+        done = work.done
         kept = int(np.searchsorted(work.record.steps, done))
         if done in plan.record or (plan.record and done < plan.steps):
             with ThreadPoolExecutor(work.threads) as pool:
@@ -74,7 +77,7 @@ class _Work:
     """A plan in the kernel's arrays."""
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+        self.plan, self.done = plan, 0
         module = plan.model.build(plan.instances, plan.seeds, first_instance=plan.instance_ids)
         n, m, times = plan.model.n_features, plan.model.n_hidden, len(plan.record)
         W = module.directions.detach().reshape(plan.instances, n * m).numpy().copy()
@@ -113,24 +116,42 @@ class _Work:
         plan = self.plan
         rate = np.array([plan.lr * SCHEDULES[plan.schedule](step / plan.steps) for step in range(start, end)])
         rest = (
-            self.state, record, self.tables, self.way, self.exactly, self.distribution, plan.importance.numpy(), plan.seeds.numpy(),
+            self.state, record, self.tables, self.way, self.exactly, self.distribution, plan.importance.contiguous().numpy(), plan.seeds.numpy(),
             plan.instance_ids.numpy(), plan.batch_size, plan.model.n_hidden, rates_of(rate, plan.weight_decay, start), np.float32(plan.weight_decay),
             ("adamw", "adam", "sgd").index(plan.optimizer), plan.model.exact == "relu",
         )  # fmt: skip
 
-        def some(first: int, last: int) -> None:
-            room = self.rooms.get()
-            train_some(first, last, start, end, look, room, *rest)
-            self.rooms.put(room)
+        todo, ended, everything = deque(self.groups), [], threading.Event()
 
-        running = [pool.submit(some, first, last) for first, last in self.groups]
+        def take_turns() -> None:
+            while todo:
+                try:
+                    first, last = todo.popleft()
+                except IndexError:  # another thread has taken the last
+                    return
+                room, error = self.rooms.get(), None
+                try:
+                    train_some(first, last, start, end, look, room, *rest)
+                except BaseException as raised:  # noqa: BLE001 - told to the thread that waits
+                    error = raised
+                self.rooms.put(room)
+                ended.append(error)
+                if len(ended) == len(self.groups):
+                    everything.set()
+
         try:
-            wait(running)
-        except KeyboardInterrupt:
-            wait(running)
+            for _ in range(self.threads):
+                pool.submit(take_turns)
+            everything.wait()
+        except KeyboardInterrupt:  # whatever was not handed out yet is done here, so that no group stays behind the others
+            take_turns()
+            everything.wait()
+            self.done = end
             raise
-        for one in running:
-            one.result()
+        for error in ended:
+            if error is not None:
+                raise error
+        self.done = end
 
     def look(self, kept: int, done: int) -> Record:
         """A record of step `done` alone, in place `kept` of the whole."""
