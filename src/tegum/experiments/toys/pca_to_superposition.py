@@ -58,7 +58,7 @@ class PCAToSuperposition(Experiment):
 
     presets = {
         "quick": Params(**quick(density=(0.02, 0.05, 0.08, 0.125, 0.2, 0.3, 0.45, 0.6, 0.8), seeds=60)),
-        "paper": Params(seeds=200),
+        "paper": Params(seeds=60),
     }
 
     def cells(self, params: Params) -> list[Cell]:
