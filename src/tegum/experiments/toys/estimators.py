@@ -148,8 +148,9 @@ class Estimators(Experiment):
         inside = {name: (y >= 0.5 * min(sizes)) & (y <= 2 * max(sizes)) for name, (_, y) in lines.items()}
         counts = " to ".join(f"{samples_of(rows.params, n):,}" for n in dict.fromkeys((sizes[-1], sizes[0])))
         measured = f"measured with {counts} samples of either"
+        initial, later = np.minimum(np.log10(maps), 3)
         yield figures.phase_diagram(
-            *np.minimum(np.log10(maps), 3), densities, sizes, difference=False, titles=[f"{name} weights" for name in WEIGHTS],
+            initial, later, densities, sizes, difference=False, titles=[f"{name} weights" for name in WEIGHTS],
             x_title="density p", y_title="features n", value_title="log10 of the ratio (3: a thousand and more)",
             curves={name: (x[inside[name]], y[inside[name]]) for name, (x, y) in lines.items() if inside[name].any()},
             caption=f"Variance of the plain batch's gradient over that of the stratified one, {measured}, at the weights before and after "
