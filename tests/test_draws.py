@@ -61,11 +61,11 @@ _load = loader(fast.MANY)
 
 @njit
 def many_of_all(seed, stream, instance, step, block, index, words, numbers):
-    """The four words of MANY counters, a row each; and of the first two the uniform number and its logarithm."""
-    a, b, c, d = fast.many_words(seed, stream, instance, step, _load(block, 0), _load(index, 0))
-    u = fast.many_uniform52(a, b)
-    for row, word in enumerate((a, b, c, d)):
-        store(words[row], 0, word)
+    """Both words of MANY places, a row each; and of the first the uniform number and its logarithm."""
+    first, second = fast.many_pairs(seed, stream, instance, step, block, index)
+    u = fast.many_uniform32(first)
+    store(words[0], 0, first)
+    store(words[1], 0, second)
     store(numbers[0], 0, u)
     store(numbers[1], 0, fast.many_log(u))
 
@@ -75,15 +75,16 @@ def many_of_all(seed, stream, instance, step, block, index, words, numbers):
     stream=st.integers(0, 255),
     instance=st.integers(0, 2**24 - 1),
     step=words32,
-    places=st.lists(st.tuples(words32, words32), min_size=fast.MANY, max_size=fast.MANY),
+    block=words32,
+    index=st.integers(0, 2**32 - fast.MANY),
 )
-def test_many_words_and_numbers_are_those_of_one_at_a_time(seed, stream, instance, step, places):
-    block, index = np.array(places, np.uint64).T.copy()
-    words, numbers = np.empty((4, fast.MANY), np.uint64), np.empty((2, fast.MANY))
+def test_many_words_and_numbers_are_those_of_one_at_a_time(seed, stream, instance, step, block, index):
+    words, numbers = np.empty((2, fast.MANY), np.uint32), np.empty((2, fast.MANY))
     many_of_all(seed, stream, instance, step, block, index, words, numbers)
-    ours = draws.words(seed, stream, instance, step, torch.from_numpy(block.astype(np.int64)), torch.from_numpy(index.astype(np.int64)))
-    assert words.tolist() == torch.stack(ours).tolist()
-    u = draws.uniform52(ours[0], ours[1])
+    a, b, c, d = draws.words(seed, stream, instance, step, block, torch.arange(index, index + fast.MANY // 2))
+    first, second = torch.stack([a, c], 1).flatten(), torch.stack([b, d], 1).flatten()
+    assert words.tolist() == [first.tolist(), second.tolist()]
+    u = draws.uniform32(first)
     assert numbers.tolist() == torch.stack([u, draws.log(u)]).tolist()
 
 

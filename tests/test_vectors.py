@@ -10,21 +10,27 @@ from tegum._vectors_numba import (
     LANES,
     any_nonzero,
     as_bits,
+    at_most,
     counter,
     filler,
     fma,
     fma_folded,
     from_bits,
+    how_many_below,
+    in_turn,
+    last_lane,
     loader,
     put,
-    select_above,
+    running_total,
+    slid,
     spreader,
     store,
+    store_some,
     to_float,
     to_whole,
     total,
+    unlike,
     where_positive,
-    widened,
 )
 
 SIZE = 2 * LANES
@@ -92,13 +98,14 @@ def test_arithmetic_of_words_wraps_as_numpys(symbol):
 
 
 @pytest.mark.parametrize("symbol", [operator.rshift, operator.lshift])
-def test_shifts_of_words_bring_in_zeros(symbol):
-    a = words(np.uint64)
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64])
+def test_shifts_bring_in_zeros_or_the_sign(symbol, dtype):
+    a = words(np.uint64).view(dtype)
     _, _, right = applied(symbol)
     for by in (0, 1, 32, 63):
-        out = np.empty(SIZE, np.uint64)
-        right(a, np.uint64(by), out)
-        same(out, symbol(a, np.uint64(by)))
+        out = np.empty(SIZE, dtype)
+        right(a, dtype(by), out)
+        same(out, symbol(a, dtype(by)))
 
 
 def test_a_product_and_a_sum_round_twice_and_fma_once():
@@ -173,15 +180,15 @@ def test_a_test_chooses_lane_by_lane_and_nan_is_not_hidden():
         store(out, 0, where_positive(_load(test, 0), _load(a, 0)))
 
     @njit
-    def above(test, a, b, out):
-        store(out, 0, select_above(_load(test, 0), 0.25, _load(a, 0), _load(b, 0)))
+    def bounded(a, out):
+        store(out, 0, at_most(_load(a, 0), 0.25))
 
     test, a, out = numbers(np.float32), numbers(np.float32, 1), np.empty(SIZE, np.float32)
     positive(test, a, out)
     same(out, np.where(~(test <= 0), a, np.float32(0)))
-    test, a, b, out = numbers(np.float64), words(np.uint64), words(np.uint64, 1), np.empty(SIZE, np.uint64)
-    above(test, a, b, out)
-    same(out, np.where(test > 0.25, a, b))
+    a, out = numbers(np.float64), np.empty(SIZE)
+    bounded(a, out)
+    same(out, np.where(a < 0.25, a, 0.25))
 
 
 def test_one_lane_that_is_not_zero_is_seen():
@@ -217,19 +224,65 @@ def test_bits_and_whole_numbers_go_there_and_back():
         store(back, 0, from_bits(as_bits(_load(u, 0))))
         store(floats, 0, to_float(_load(whole, 0)))
         store(cut, 0, to_whole(_load(u, 0)))
-        store(wide, 0, widened(_load(small, 0)))
+        store(wide, 0, to_float(_load(small, 0)))
         store(counts, 0, _counted())
         store(filled, 0, _fill(u[0]))
 
-    whole, small = words(np.uint64) >> np.uint64(1), words(np.uint32)  # as int64: to_float takes them for signed
-    u = np.concatenate([[0.0, 0.999, 1.0, 1.5, 2.0**52, 2.0**62], np.random.default_rng(0).random(SIZE) * 1e6])[:SIZE]
-    bits, cut, wide, counts = (np.empty(SIZE, np.uint64) for _ in range(4))
-    back, floats, filled = (np.empty(SIZE) for _ in range(3))
+    whole, small = words(np.uint64).view(np.int64), words(np.uint32)
+    u = np.concatenate([[0.0, 0.999, 1.0, 1.5, 2.0**52, 2.0**62, -7.5], np.random.default_rng(0).random(SIZE) * 1e6])[:SIZE]
+    bits, cut, counts = np.empty(SIZE, np.int64), np.empty(SIZE, np.int64), np.empty(SIZE, np.uint64)
+    back, floats, wide, filled = (np.empty(SIZE) for _ in range(4))
     converted(whole, u, small, bits, back, floats, cut, wide, counts, filled)
-    same(bits, u.view(np.uint64))
+    same(bits, u.view(np.int64))
     same(back, u)
     same(floats, whole.astype(np.float64))
-    same(cut, u.astype(np.uint64))
-    same(wide, small.astype(np.uint64))
+    same(cut, u.astype(np.int64))
+    same(wide, small.astype(np.float64))
     same(counts, np.arange(SIZE, dtype=np.uint64))
     assert (filled == u[0]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_running_totals_and_the_last_lane(dtype):
+    @njit
+    def summed(a, out):
+        totals = running_total(_load(a, 0))
+        store(out, 0, totals)
+        return last_lane(totals)
+
+    a, out = np.random.default_rng(0).integers(-(2**20), 2**20, SIZE, dtype), np.empty(SIZE, dtype)
+    assert summed(a, out) == a.sum()
+    same(out, np.cumsum(a, dtype=dtype))
+
+
+def test_halves_of_two_vectors_in_turn():
+    @njit
+    def both(even, odd, out):
+        store(out, 0, in_turn(_load(even, 0), _load(odd, 0)))
+
+    even, odd, out = words(np.uint64), words(np.uint64, 1), np.empty(2 * SIZE, np.uint32)
+    both(even, odd, out)
+    same(out, np.stack([even, odd], 1).astype(np.uint32).ravel())
+
+
+def test_what_differs_from_its_neighbour_is_written_one_after_the_other():
+    @njit
+    def edges(before, a, flags, kept):
+        old, new = _load(before, 0), _load(a, 0)
+        unequal = unlike(new, slid(old, new))
+        store(flags, 0, unequal)
+        store_some(kept, 1, new, unequal)
+
+    @njit
+    def below(a, limit):
+        return how_many_below(_load(a, 0), limit)
+
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        before, a = random.integers(-2, 2, (2, SIZE), np.int32)
+        flags, kept = np.empty(SIZE, np.int32), np.full(SIZE + 2, 9, np.int32)
+        edges(before, a, flags, kept)
+        wanted = a != np.concatenate([before[-1:], a[:-1]])
+        same(flags, wanted.astype(np.int32))
+        assert kept.tolist() == [9, *a[wanted], *[9] * (SIZE + 1 - wanted.sum())]
+        assert below(a, np.int32(0)) == (a < 0).sum()

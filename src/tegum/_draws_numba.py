@@ -1,24 +1,23 @@
 """The random-number contract in numba: device functions, bit-identical to `tegum.draws` (see there for what and why).
 
-Those named `many_` do to `MANY` counters at once, in vectors, what their namesakes do to one. No fastmath anywhere: a fused multiply-add rounds
+Those named `many_` do at once, in vectors, what their namesakes do to one. No fastmath anywhere: a fused multiply-add rounds
 once where torch rounds twice.
 """
 
 import numpy as np
-from numba import njit, uint32, uint64
+from numba import int64, njit, uint32, uint64
 
 from tegum._kernel_numba import inlined, inner
-from tegum._vectors_numba import LANES, as_bits, counter, filler, from_bits, select_above, to_float
-from tegum.draws import _ATANH, _CENTRE, _LN2, _M0, _M1, _NEAR, _SQRT2, _W0, _W1
+from tegum._vectors_numba import LANES, as_bits, counter, filler, from_bits, in_turn, to_float
+from tegum.draws import _CENTRE, _HALF_ROOT, _LN2, _LOG, _M0, _M1, _NEAR, _W0, _W1
 
 _M0, _M1, _W0, _W1 = uint64(_M0), uint64(_M1), uint32(_W0), uint32(_W1)
 _HALF = uint64(32)
-MANY = 2 * LANES  # four registers of 64-bit lanes: enough to hide how long one takes
-many_of, many_counted = filler(MANY), counter(MANY)
+MANY = 2 * LANES  # four registers of 64-bit lanes
+_of, _counted = filler(MANY // 2), counter(MANY // 2)
 _MASK, _W0_WIDE, _W1_WIDE = uint64(0xFFFFFFFF), uint64(_W0), uint64(_W1)
-_SIX, _TWENTY_SIX, _52, _1023, _ONE, _NONE = (uint64(number) for number in (6, 26, 52, 1023, 1, 0))
-_FRACTION, _UNIT = uint64(0xFFFFFFFFFFFFF), uint64(0x3FF0000000000000)
-_A10, _A9, _A8, _A7, _A6, _A5, _A4, _A3, _A2, _A1, _A0 = _ATANH[::-1]
+_52, _ROOT = int64(52), int64(_HALF_ROOT)
+_L1, _L2, _L3, _L4, _L5, _L6, _L7 = _LOG
 
 
 @njit
@@ -49,27 +48,28 @@ def uniform52(high, low):
 def log(u):
     """Natural logarithm of a positive normal float64."""
     bits = np.float64(u).view(np.int64)
-    exponent = (bits >> 52) - 1023
-    mantissa = np.int64((bits & np.int64(0xFFFFFFFFFFFFF)) | np.int64(0x3FF0000000000000)).view(np.float64)
-    if mantissa > _SQRT2:
-        mantissa = mantissa * 0.5
-        exponent = exponent + 1
-    s = (mantissa - 1.0) / (mantissa + 1.0)
-    return np.float64(exponent) * _LN2 + 2.0 * s * _horner(_ATANH, s * s)
+    exponent = (bits - _ROOT) >> _52
+    rest = np.int64(bits - (exponent << _52)).view(np.float64)
+    s = (rest - 1.0) / (rest + 1.0)
+    x = s * s
+    y = x * x
+    odd = x * (_L1 + y * (_L3 + y * (_L5 + y * _L7)))
+    even = y * (_L2 + y * (_L4 + y * _L6))
+    return np.float64(exponent) * _LN2 + s * (2.0 + (odd + even))
 
 
-@inner
-def many_words(seed, stream, instance, step, block, index):
-    """Four words for each of a vector of blocks and indices, in 64-bit lanes."""
-    c0, c1 = index, block
-    c2, c3 = many_of(uint64(step)), many_of((uint64(stream) << uint64(24)) | uint64(instance))
+@inlined
+def many_pairs(seed, stream, instance, step, block, index):
+    """Two words, w[0] and w[1], for each of MANY places from 2 `index` on: place 2 i has words 0 and 1 of index i, place 2 i + 1 words 2 and 3."""
+    c0, c1 = _counted() + uint64(index), _of(uint64(block))
+    c2, c3 = _of(uint64(step)), _of((uint64(stream) << uint64(24)) | uint64(instance))
     k0, k1 = uint64(seed) & _MASK, uint64(seed) >> _HALF
     c0, c1, c2, c3, k0, k1 = _two_rounds(c0, c1, c2, c3, k0, k1)
     c0, c1, c2, c3, k0, k1 = _two_rounds(c0, c1, c2, c3, k0, k1)
     c0, c1, c2, c3, k0, k1 = _two_rounds(c0, c1, c2, c3, k0, k1)
     c0, c1, c2, c3, k0, k1 = _two_rounds(c0, c1, c2, c3, k0, k1)
     c0, c1, c2, c3, k0, k1 = _two_rounds(c0, c1, c2, c3, k0, k1)
-    return c0 & _MASK, c1 & _MASK, c2 & _MASK, c3 & _MASK
+    return in_turn(c0, c2), in_turn(c1, c3)
 
 
 @inlined
@@ -82,23 +82,24 @@ def _two_rounds(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3, (k0 + _W0_WIDE) & _MASK, (k1 + _W1_WIDE) & _MASK
 
 
-@inner
-def many_uniform52(high, low):
-    """U(0,1) from two words a lane."""
-    return (to_float(((high >> _SIX) << _TWENTY_SIX) | (low >> _SIX)) + 0.5) * 2.0**-52
+@inlined
+def many_uniform32(word):
+    """U(0,1) from one word a lane."""
+    return (to_float(word) + 0.5) * 2.0**-32
 
 
-@inner
+@inlined
 def many_log(u):
     """Natural logarithms."""
     bits = as_bits(u)
-    mantissa = from_bits((bits & _FRACTION) | _UNIT)
-    exponent = (bits >> _52) - _1023 + select_above(mantissa, _SQRT2, many_of(_ONE), many_of(_NONE))
-    mantissa = select_above(mantissa, _SQRT2, mantissa * 0.5, mantissa)
-    s = (mantissa - 1.0) / (mantissa + 1.0)
+    exponent = (bits - _ROOT) >> _52
+    rest = from_bits(bits - (exponent << _52))
+    s = (rest - 1.0) / (rest + 1.0)
     x = s * s
-    near = ((((many_of(_A10) * x + _A9) * x + _A8) * x + _A7) * x + _A6) * x + _A5
-    return to_float(exponent) * _LN2 + 2.0 * s * (((((near * x + _A4) * x + _A3) * x + _A2) * x + _A1) * x + _A0)
+    y = x * x
+    odd = x * (_L1 + y * (_L3 + y * (_L5 + y * _L7)))
+    even = y * (_L2 + y * (_L4 + y * _L6))
+    return to_float(exponent) * _LN2 + s * (2.0 + (odd + even))
 
 
 @njit

@@ -96,12 +96,12 @@ def filler(lanes: int):
     return fill
 
 
-def counter(lanes: int):
-    """The function that gives 0, 1, 2, ... as uint64."""
+def counter(lanes: int, element: types.Type = types.uint64):
+    """The function that gives 0, 1, 2, ..."""
 
     @intrinsic
     def counted(typing):
-        kind = Vector(types.uint64, lanes)
+        kind = Vector(element, lanes)
 
         def generate(context, builder, signature, arguments):
             return ir.Constant(_llvm(kind), list(range(lanes)))
@@ -235,22 +235,111 @@ def _lanewise(make, returns=lambda kind: kind):
     return function
 
 
-widened = _lanewise(lambda b, v, k: b.zext(v, _llvm(k.of(types.uint64))), lambda k: k.of(types.uint64))
-as_bits = _lanewise(lambda b, v, k: b.bitcast(v, _llvm(k.of(types.uint64))), lambda k: k.of(types.uint64))
+as_bits = _lanewise(lambda b, v, k: b.bitcast(v, _llvm(k.of(types.int64))), lambda k: k.of(types.int64))
 from_bits = _lanewise(lambda b, v, k: b.bitcast(v, _llvm(k.of(types.float64))), lambda k: k.of(types.float64))
-to_float = _lanewise(lambda b, v, k: b.sitofp(v, _llvm(k.of(types.float64))), lambda k: k.of(types.float64))
-to_whole = _lanewise(lambda b, v, k: b.fptosi(v, _llvm(k.of(types.uint64))), lambda k: k.of(types.uint64))
+to_float = _lanewise(
+    lambda b, v, k: (b.sitofp if k.element.signed else b.uitofp)(v, _llvm(k.of(types.float64))), lambda k: k.of(types.float64)
+)
+to_whole = _lanewise(lambda b, v, k: b.fptosi(v, _llvm(k.of(types.int64))), lambda k: k.of(types.int64))
 
 
 @intrinsic
-def select_above(typing, test, limit, above, else_):
-    """`above` in the lanes where `test` > `limit`, in the others `else_`."""
+def in_turn(typing, even, odd):
+    """The lower halves of two vectors of uint64, in turn: even[0], odd[0], even[1], ..."""
+    kind = Vector(types.uint32, 2 * even.lanes)
 
     def generate(context, builder, signature, arguments):
-        test, limit, above, else_ = arguments
-        return builder.select(builder.fcmp_ordered(">", test, _splat(builder, limit, signature.args[0].lanes)), above, else_)
+        half, low = (_splat(builder, ir.Constant(ir.IntType(64), number), even.lanes) for number in (32, 0xFFFFFFFF))
+        even_, odd_ = arguments
+        return builder.bitcast(builder.or_(builder.and_(even_, low), builder.shl(odd_, half)), _llvm(kind))
 
-    return above(test, test.element, above, else_), generate
+    return kind(even, odd), generate
+
+
+@intrinsic
+def running_total(typing, vector):
+    """The sum of each lane of whole numbers and of all before it."""
+
+    def generate(context, builder, signature, arguments):
+        value, lanes, shift = arguments[0], signature.args[0].lanes, 1
+        while shift < lanes:
+            moved = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [lanes + i - shift if i >= shift else 0 for i in range(lanes)])
+            value = builder.add(value, builder.shuffle_vector(ir.Constant(value.type, None), value, moved))
+            shift *= 2
+        return value
+
+    return vector(vector), generate
+
+
+@intrinsic
+def last_lane(typing, vector):
+    """The number in the last lane."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.extract_element(arguments[0], ir.Constant(ir.IntType(32), signature.args[0].lanes - 1))
+
+    return vector.element(vector), generate
+
+
+@intrinsic
+def slid(typing, before, vector):
+    """All lanes one further, with the last of `before` in front."""
+
+    def generate(context, builder, signature, arguments):
+        lanes = signature.args[0].lanes
+        return builder.shuffle_vector(*arguments, ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(lanes - 1, 2 * lanes - 1))))
+
+    return vector(before, vector), generate
+
+
+@intrinsic
+def unlike(typing, a, b):
+    """1 in the lanes where two vectors of whole numbers differ, else 0."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.zext(builder.icmp_unsigned("!=", *arguments), arguments[0].type)
+
+    return a(a, b), generate
+
+
+@intrinsic
+def store_some(typing, array, index, vector, flags):
+    """Write the lanes whose flag is not 0, one after the other, to an array of their own type, from `index` on."""
+
+    def generate(context, builder, signature, arguments):
+        array_type, kind = signature.args[0], signature.args[2]
+        array_, index_, value, flags_ = arguments
+        mask = builder.icmp_unsigned("!=", flags_, ir.Constant(flags_.type, None))
+        pointer = _pointer(context, builder, array_type, array_, index_, _ELEMENTS[kind.element])
+        name = f"llvm.masked.compressstore.v{kind.lanes}i{kind.element.bitwidth}"
+        function = get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [value.type, pointer.type, mask.type]), name)
+        builder.call(function, [value, pointer, mask])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector, flags), generate
+
+
+@intrinsic
+def how_many_below(typing, vector, limit):
+    """In how many lanes of whole numbers there is less than `limit`."""
+
+    def generate(context, builder, signature, arguments):
+        lanes = signature.args[0].lanes
+        mask = builder.icmp_signed("<", arguments[0], _splat(builder, arguments[1], lanes))
+        return builder.zext(builder.ctpop(builder.bitcast(mask, ir.IntType(lanes))), ir.IntType(64))
+
+    return types.int64(vector, vector.element), generate
+
+
+@intrinsic
+def at_most(typing, vector, limit):
+    """The lanes of a vector of floats, or `limit` where they are above it."""
+
+    def generate(context, builder, signature, arguments):
+        value, limit = arguments[0], _splat(builder, arguments[1], signature.args[0].lanes)
+        return builder.select(builder.fcmp_ordered("<", value, limit), value, limit)
+
+    return vector(vector, vector.element), generate
 
 
 def _operator(symbol, on_floats: str | None, on_words: str | None) -> None:
@@ -271,7 +360,8 @@ def _operator(symbol, on_floats: str | None, on_words: str | None) -> None:
             value if isinstance(side, Vector) else _splat(builder, context.cast(builder, value, side, kind.element), kind.lanes)
             for value, side in zip(arguments, signature.args, strict=True)
         ]
-        return getattr(builder, on_floats if kind.floating else on_words)(*sides)
+        name = on_floats if kind.floating else on_words
+        return getattr(builder, "ashr" if name == "lshr" and kind.element.signed else name)(*sides)
 
     for sides in ((Vector, Vector), (Vector, types.Number), (types.Number, Vector)):
         lower_builtin(symbol, *sides)(generate)

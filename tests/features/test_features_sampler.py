@@ -1,4 +1,4 @@
-"""The compiled sampler is torch's to the bit: for any distribution, at any place, and where a block needs more than was drawn ahead."""
+"""The compiled sampler is torch's to the bit: for any distribution, at any place, however much of a block is drawn."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tegum.features import _events_numba, _fast
 from tegum.features._base import active, fill
 from tegum.features._events import BLOCK, draw
 from tegum.features.anticorrelated import Anticorrelated
@@ -21,7 +20,7 @@ CORNERS = [
     Bernoulli(n_features=1, density=0.5),
     Bernoulli(n_features=1, density=1.0, values="gaussian"),
     Bernoulli(n_features=7, density=1.0),
-    Bernoulli(n_features=300, density=1.0),  # 19,200 firings a block, of which 1,024 are drawn ahead
+    Bernoulli(n_features=300, density=1.0),
     Bernoulli(n_features=2000, density=0.5, values="signed"),
     Bernoulli(n_features=3, density=1e-18),
     Bernoulli(n_features=2**20, density=5 / 2**20, values="gaussian"),
@@ -54,32 +53,23 @@ def check(f, n_samples, seeds, instances, step, first_sample):
         assert dense.view(-1).equal(wanted)
 
 
-@pytest.fixture(params=[1, 2, None], ids=["1 drawn ahead", "2 drawn ahead", "most drawn ahead"])
-def drawn_ahead(request, monkeypatch):
-    """How many firings a block's row holds before it has to ask for more; never more than there is room for."""
-    if request.param:
-        monkeypatch.setattr(_fast, "row_length", lambda bucket: request.param)
-
-
 @named
-@pytest.mark.parametrize("first_sample", [0, 1, 130])
-def test_any_corner_at_any_first_sample(drawn_ahead, f, first_sample):
+@pytest.mark.parametrize("first_sample", [0, 1, BLOCK - 130])
+def test_any_corner_at_any_first_sample(f, first_sample):
     check(f, 140, [0, LAST_SEED], [LAST_INSTANCE, 3], LAST_STEP, first_sample)
 
 
 @named
-def test_the_last_blocks_of_the_counter(drawn_ahead, f):
+def test_the_last_blocks_of_the_counter(f):
     check(f, 100, [2**62 + 5], [1], 0, LAST_BLOCK * BLOCK - 70)
 
 
-def test_a_row_is_drawn_ahead_long_enough_for_most_blocks_and_topped_up_for_the_rest():
-    """So both ways are taken by an ordinary sample: at a mean of 64 * 20 * .1 = 128 firings, and 1.5 standard deviations, by one block in fifteen."""
-    f = Bernoulli(n_features=20, density=0.1)
-    length = _events_numba.row_length(f.buckets[0])
-    firings = f.sample(BLOCK * 4000, seed=1).n_active.reshape(4000, BLOCK).sum(1)
-    topped_up = (firings >= length).double().mean()
-    assert 0.01 < topped_up < 0.2
-    check(f, BLOCK * 400, [1], [0], 0, 0)
+@pytest.mark.parametrize("density", [1e-3, 0.1, 1.0])
+def test_a_block_is_the_same_however_much_of_it_is_drawn(density):
+    f = Bernoulli(n_features=20, density=density)
+    whole = f.sample(2 * BLOCK, seed=1).dense()
+    for first, count in ((0, 1), (0, BLOCK - 1), (BLOCK - 1, 2), (77, 1), (BLOCK + 5, 300)):
+        assert f.sample(count, seed=1, first_sample=first).dense().equal(whole[first : first + count])
 
 
 @st.composite
@@ -101,15 +91,11 @@ def distributions(draw):
 
 @given(
     f=distributions(),
-    n_samples=st.integers(1, 200),
-    ahead=st.sampled_from([1, 3, 16, 17, None]),
+    n_samples=st.one_of(st.integers(1, 200), st.integers(BLOCK - 2, BLOCK + 2)),
     seeds=st.lists(st.integers(0, LAST_SEED), min_size=1, max_size=2),
     instance=st.integers(0, LAST_INSTANCE),
     step=st.integers(0, LAST_STEP),
-    first_sample=st.integers(0, LAST_BLOCK * BLOCK - 200),
+    first_sample=st.integers(0, LAST_BLOCK * BLOCK - 2000),
 )
-def test_any_distribution_at_any_place(f, n_samples, ahead, seeds, instance, step, first_sample):
-    with pytest.MonkeyPatch.context() as patch:
-        if ahead:
-            patch.setattr(_fast, "row_length", lambda bucket: min(ahead, _events_numba.row_length(bucket)))  # there is room for that many
-        check(f, n_samples, seeds, [instance] * len(seeds), step, first_sample)
+def test_any_distribution_at_any_place(f, n_samples, seeds, instance, step, first_sample):
+    check(f, n_samples, seeds, [instance] * len(seeds), step, first_sample)

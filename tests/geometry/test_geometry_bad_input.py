@@ -1,15 +1,24 @@
 """The door of the room: a table that is not finite is refused by every measure, for none of them could say so in its answer."""
 
+from functools import wraps
+
 import numpy as np
 import pytest
 import torch
 
 from tegum import geometry
 
+
+def by_sets(measure):
+    """A measure of sets, of each feature as a set of its own."""
+    return wraps(measure)(lambda W: measure(W, len(W)))
+
+
 MEASURES = [
     geometry.feature_dimensionality, geometry.dims_per_feature, geometry.interference, geometry.superposition, geometry.represented,
     geometry.antipodal_pairs, geometry.frame_potential, geometry.welch_gap, geometry.coherence, geometry.coordinate_kurtosis,
-    geometry.kurtosis_against_rotations, geometry.cosine_histogram, geometry.polytopes,
+    geometry.kurtosis_against_rotations, geometry.cosine_histogram, geometry.polytopes, by_sets(geometry.set_cosines),
+    by_sets(geometry.collapsed_sets),
 ]  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class Distribution(ABC):
     ) -> SparseCodes:
         """`n_samples` codes. The same (seed, instance, step, sample) gives the same code on any device and in any batch.
 
-        Raises ValueError for more than 2^34 features, a seed outside [0, 2^63), and places outside the counter (see `tegum.draws`).
+        Raises ValueError for more than 2^30 features, a seed outside [0, 2^63), and places outside the counter (see `tegum.draws`).
         """
         check_count("n_samples", n_samples)
         check_seed(seed)
@@ -76,7 +76,7 @@ class Distribution(ABC):
         ):
             check_below(name, value, end)
         if self.n_features > MOST:
-            raise ValueError(f"n_features is {self.n_features}; at most 2^34 = {MOST} can be sampled")
+            raise ValueError(f"n_features is {self.n_features}; at most 2^30 = {MOST} can be sampled")
         place = torch.tensor([instance], dtype=torch.int64, device=device)
         flat, value = active(self, n_samples, torch.full_like(place, seed), place, step, first_sample)
         row = torch.div(flat, self.n_features, rounding_mode="floor")

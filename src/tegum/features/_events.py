@@ -3,11 +3,12 @@
 A distribution is a set of independent events. An event fires with its own density; firing, it switches on `pick` of its `size` features, chosen
 uniformly. One feature an event makes independent features, all of a group makes correlated ones, one of a group anticorrelated ones, k of
 all N a uniform k-subset. Events of nearly one density stand together in a Bucket, and a bucket is sampled by the gaps between the events
-that fire, through 64 samples at a time as one long row of slots: what does not fire costs nothing, so N = 2^24 with 32 active is instant.
+that fire, through 1,024 samples at a time as one long row of slots: what does not fire costs nothing, so N = 2^24 with 32 active is instant.
 
-Words (see `tegum.draws`): firing j of a block of 64 samples reads counter index j of stream EVENTS + bucket: words 0, 1 the gap before it, 2 the
-value of a single feature, 3 the thinning. Member m of a larger event reads index j * pick + m of stream MEMBERS + bucket: words 0, 1 its
-place (Floyd's algorithm: Bentley & Floyd 1987), 2 its value.
+Words (see `tegum.draws`): firings 2 i and 2 i + 1 of a block of 1,024 samples share index i of stream EVENTS + bucket, two words each: the gap
+before the firing, and the value of a single feature. Member m of firing j of a larger event reads index j * pick + m of stream MEMBERS + bucket:
+words 0, 1 its place (Floyd's algorithm: Bentley & Floyd 1987), 2 its value; and word 3 of a firing's first member thins it.
+A gap of one word has the law of a geometric number to 2^-33: a density is right to that.
 """
 
 import math
@@ -20,9 +21,9 @@ from torch import Tensor
 from tegum import draws
 from tegum.shapes import Float, Int
 
-BLOCK = 64  # samples that share one row of slots
+BLOCK = 1024  # samples that share one row of slots
 _FAR = 1 << 40  # a gap longer than any row of slots
-MOST = _FAR // BLOCK  # features: a row of slots holds 64 samples
+MOST = _FAR // BLOCK  # features: a row of slots holds BLOCK samples
 VALUES = ("uniform", "binary", "signed", "gaussian")
 
 
@@ -116,13 +117,14 @@ def _draw(
     device = seeds.device
     first_block, end = first_sample // BLOCK, first_sample + n_samples
     blocks = torch.arange(first_block, -(-end // BLOCK), device=device)
-    slots = BLOCK * bucket.count
+    slots = min(BLOCK, end - first_block * BLOCK) * bucket.count
     expected = bucket.density * slots
     capacity = min(slots, int(expected + 6 * math.sqrt(expected) + 8)) + 1
     while True:
-        index = torch.arange(capacity, device=device)
+        index = torch.arange(-(-capacity // 2), device=device)
         w = draws.words(seeds[:, None, None], draws.EVENTS + number, instances[:, None, None], step, blocks[:, None], index)
-        gap = torch.floor(draws.log(draws.uniform52(w[0], w[1])) * bucket.gap_scale).clamp(max=_FAR).to(torch.int64)
+        gap_word, value_word = (torch.stack(pair, -1).flatten(-2) for pair in ((w[0], w[2]), (w[1], w[3])))
+        gap = torch.floor(draws.log(draws.uniform32(gap_word)) * bucket.gap_scale).clamp(max=_FAR).to(torch.int64)
         place = torch.cumsum(gap + 1, dim=-1) - 1
         if bool((place[..., -1] >= slots).all()):
             break
@@ -131,14 +133,15 @@ def _draw(
     sample = blocks[:, None] * BLOCK + torch.div(place, bucket.count, rounding_mode="floor")
     fired = (place < slots) & (sample >= first_sample) & (sample < end)
     if bucket.ratio is not None:
-        ratio = torch.as_tensor(bucket.ratio, device=device)
-        fired &= draws.uniform32(w[3]) < ratio[event]
+        first_member = torch.arange(place.shape[-1], device=device) * bucket.pick
+        w = draws.words(seeds[:, None, None], draws.MEMBERS + number, instances[:, None, None], step, blocks[:, None], first_member)
+        fired &= draws.uniform32(w[3]) < torch.as_tensor(bucket.ratio, device=device)[event]
     row, block, j = fired.nonzero(as_tuple=True)
     base = (row * n_samples + sample[fired] - first_sample) * n_features
     event = event[fired]
     if bucket.size == 1:
         feature = bucket.first + event if bucket.features is None else torch.as_tensor(bucket.features, device=device)[event]
-        return base + feature, to_values(kind, w[2][fired])
+        return base + feature, to_values(kind, value_word[fired])
     member = torch.arange(bucket.pick, device=device)
     index = j[:, None] * bucket.pick + member
     w = draws.words(seeds[row, None], draws.MEMBERS + number, instances[row, None], step, blocks[block, None], index)

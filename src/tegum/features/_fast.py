@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tegum.features._events import BLOCK, VALUES, Bucket
-from tegum.features._events_numba import blocks_at_once, emit, room_for_entries, room_for_words, row_length
+from tegum.features._events_numba import emit, room_for_entries, room_for_firings
 from tegum.shapes import Float, Int
 
 _NO_INTS, _NO_FLOATS = np.empty(0, np.int64), np.empty(0, np.float64)
@@ -74,13 +74,12 @@ def _emit(  # noqa: ANN202
 ):
     members = _NO_INTS if bucket.features is None else bucket.features
     ratio = _NO_FLOATS if bucket.ratio is None else bucket.ratio
-    blocks = blocks_at_once([bucket], n_samples // BLOCK + 2)
-    room, most = room_for_words([bucket], blocks), _likely(bucket, blocks * BLOCK)
+    offset = first_sample % BLOCK
+    room, most = room_for_firings([bucket]), _likely(bucket, min(BLOCK, offset + n_samples))
     while True:
         written = emit(
-            dense, flat, value, room_for_entries(most), room, blocks, seeds.numpy(), instances.numpy(), step, first_sample, n_samples, n_features,
-            number, row_length(bucket), bucket.gap_scale, bucket.count, bucket.size, bucket.pick, bucket.first, members, ratio,
-            VALUES.index(values),
+            dense, flat, value, room_for_entries(most), room, seeds.numpy(), instances.numpy(), step, first_sample, n_samples, n_features,
+            number, bucket.gap_scale, bucket.count, bucket.size, bucket.pick, bucket.first, members, ratio, VALUES.index(values),
         )  # fmt: skip
         if written != -2:
             return written

@@ -30,7 +30,7 @@ class FiveInTwo(Experiment):
 
     id = "A1"
     title = "Five features in two dimensions: from an orthogonal pair to a pentagon"
-    version = 4
+    version = 5
     source = "Elhage et al. 2022, introduction ('sparsity and superposition')"
 
     class Params(Training):

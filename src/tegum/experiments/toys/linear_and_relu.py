@@ -36,7 +36,7 @@ class LinearAndReLU(Experiment):
 
     id = "A2"
     title = "Linear against ReLU output: what sparsity lets a network keep"
-    version = 3
+    version = 4
     source = "Elhage et al. 2022, 'Demonstrating superposition'"
 
     class Params(Training):

@@ -40,7 +40,7 @@ class LossTerms(Experiment):
 
     id = "A3"
     title = "What the loss is made of: benefit, interference, and the number of active features"
-    version = 2
+    version = 3
     source = "Elhage et al. 2022, 'Mathematical understanding'; Işık, 'Linear Representation Hypothesis & Superposition' (slides)"
 
     class Params(Training):

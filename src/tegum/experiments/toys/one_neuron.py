@@ -25,7 +25,7 @@ class OneNeuron(Experiment):
 
     id = "A15"
     title = "Two features in one dimension: opposite ends, only when sparse"
-    version = 2
+    version = 3
     source = "Cho 2024, 'Superposition Hypothesis', section 'Compression'; Elhage et al. 2022, 'Superposition as a phase change'"
 
     class Params(Training):

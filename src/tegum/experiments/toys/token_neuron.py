@@ -30,7 +30,7 @@ class TokenNeuron(Experiment):
 
     id = "A14"
     title = "A polysemantic neuron without superposition: cross-entropy on four tokens"
-    version = 2
+    version = 3
     source = (
         "Cho 2024, 'Superposition Hypothesis', section 'Cross entropy loss verification'; Bricken et al. 2023, 'Towards Monosemanticity'"
     )

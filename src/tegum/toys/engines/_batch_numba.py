@@ -1,16 +1,20 @@
 """A batch as the compiled engine reads it: the samples that have something active, one after the other; the rest are only counted.
 
-The samples are those of every engine (`tegum.features._events_numba`). They come a run of blocks at a time, so that what is read next is in cache.
+The samples are those of every engine (`tegum.features._events_numba`). They come a block at a time, so that what is read next is in cache.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from numba import int32, int64, types
+
 from tegum._kernel_numba import inner
-from tegum._vectors_numba import LANES
+from tegum._vectors_numba import LANES, counter, filler, last_lane, loader, running_total, slid, store, store_some, unlike
 from tegum.features._events import BLOCK
 from tegum.features._events_numba import Entries, fire, room_for_entries
+
+_load, _fill, _counted = loader(LANES), filler(LANES), counter(LANES, types.int32)
 
 
 class Tables(NamedTuple):
@@ -18,7 +22,6 @@ class Tables(NamedTuple):
 
     start: np.ndarray  # (distributions + 1,) int64
     kind: np.ndarray  # (distributions,) int64
-    length: np.ndarray  # (buckets,) int64: see `row_length`
     gap_scale: np.ndarray  # (buckets,) float64
     count: np.ndarray  # (buckets,) int64
     size: np.ndarray
@@ -33,7 +36,7 @@ class Tables(NamedTuple):
 class Batch(NamedTuple):
     """Row r is the r-th sample that has something active; `row` says of which row an entry is."""
 
-    stop: np.ndarray  # int64: row r holds entries stop[r] to stop[r + 1]
+    stop: np.ndarray  # int32: row r holds entries stop[r] to stop[r + 1]
     row: np.ndarray  # int32
     feature: np.ndarray  # int32
     value: np.ndarray  # float32
@@ -42,55 +45,60 @@ class Batch(NamedTuple):
     place: np.ndarray  # int64, one a sample: for sorting
 
 
-def room_for_batch(blocks: int, n_features: int) -> Batch:
-    """Room for `blocks` blocks in which everything is active."""
-    samples, most = blocks * BLOCK, blocks * BLOCK * n_features
-    mine, spare = (room_for_entries(most, (np.int32, np.float32)) for _ in range(2))
-    return Batch(np.empty(samples + 1, np.int64), *mine, np.ones(samples + 4 * LANES, np.float32), spare, np.empty(samples, np.int64))
+def room_for_batch(samples: int, n_features: int) -> Batch:
+    """Room for a block of so many samples in which everything is active."""
+    mine, spare = (room_for_entries(samples * n_features, (np.int32, np.float32)) for _ in range(2))
+    stop, weight = np.empty(samples + 1 + LANES, np.int32), np.ones(samples + 4 * LANES, np.float32)
+    return Batch(stop, *mine, weight, spare, np.empty(samples, np.int64))
 
 
 @inner
-def draw_batch(batch, tables, distribution, room, seed, instance, step, block, blocks, batch_size):
-    """Draw `blocks` blocks from `block` on, as far as they are in the batch. Returns how many rows there are."""
-    found, first = np.int64(0), tables.start[distribution]
-    several, end = tables.start[distribution + 1] - first > 1, min(batch_size - block * BLOCK, blocks * BLOCK)
+def draw_batch(batch, tables, distribution, room, seed, instance, step, block, samples):
+    """Draw the first `samples` of a block. Returns how many rows there are."""
+    found, first = int64(0), tables.start[distribution]
+    several = tables.start[distribution + 1] - first > 1
     entries = batch.spare if several else Entries(batch.row, batch.feature, batch.value)
     for k in range(first, tables.start[distribution + 1]):
         found = fire(
-            entries, found, room, blocks, seed, instance, step, block, k - first, tables.length[k],
-            tables.gap_scale[k], tables.count[k],
-            tables.size[k], tables.pick[k], tables.first[k], tables.features[tables.features_start[k] : tables.features_start[k + 1]],
+            entries, found, room, seed, instance, step, block, samples, k - first, tables.gap_scale[k], tables.count[k], tables.size[k],
+            tables.pick[k], tables.first[k], tables.features[tables.features_start[k] : tables.features_start[k + 1]],
             tables.ratio[tables.ratio_start[k] : tables.ratio_start[k + 1]], tables.kind[distribution],
         )  # fmt: skip
     if several:
-        found = _sorted(batch, found, end)
-    stop, row = batch.stop, batch.row
-    rows, before, stop[0] = -1, -1, 0
-    for e in range(found):
-        here = row[e]
-        if here >= end:
-            break
-        rows += here != before
-        before = here
-        row[e], stop[rows + 1] = rows, e + 1
-    return rows + 1
+        _sort(batch, found, samples)
+    return _number(batch, found)
 
 
 @inner
-def _sorted(batch, found, end):
-    """Put what several buckets gave, one after the other, in the order of its samples, by counting them. Returns how much is kept."""
+def _number(batch, found):
+    """Put rows in place of samples, LANES entries at a time; what stands behind the last counts as its own."""
+    row, stop, rows = batch.row, batch.stop, int32(0)
+    before = _fill(int32(-1))
+    if found > 0:
+        store(row, found, _fill(row[found - 1]))
+    for e in range(0, found, LANES):
+        here = _load(row, e)
+        new = unlike(here, slid(before, here))
+        numbers = running_total(new) + (rows - int32(1))
+        store_some(stop, rows, _counted() + int32(e), new)
+        store(row, e, numbers)
+        rows, before = last_lane(numbers) + int32(1), here
+    stop[rows] = found
+    return rows
+
+
+@inner
+def _sort(batch, found, samples):
+    """Put what several buckets gave, one after the other, in the order of its samples, by counting them."""
     sample, feature, value, place = batch.spare.sample, batch.spare.feature, batch.spare.value, batch.place
-    for s in range(end):
+    for s in range(samples):
         place[s] = 0
     for e in range(found):
-        if sample[e] < end:
-            place[sample[e]] += 1
+        place[sample[e]] += 1
     kept = 0
-    for s in range(end):
+    for s in range(samples):
         place[s], kept = kept, kept + place[s]
     for e in range(found):
-        if sample[e] < end:
-            at = place[sample[e]]
-            place[sample[e]] += 1
-            batch.row[at], batch.feature[at], batch.value[at] = sample[e], feature[e], value[e]
-    return kept
+        at = place[sample[e]]
+        place[sample[e]] += 1
+        batch.row[at], batch.feature[at], batch.value[at] = sample[e], feature[e], value[e]

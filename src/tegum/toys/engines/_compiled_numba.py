@@ -11,7 +11,7 @@ from numba import float32
 
 from tegum._kernel_numba import inner, kernel
 from tegum.features._events import BLOCK
-from tegum.features._events_numba import Words
+from tegum.features._events_numba import Firings
 from tegum.toys.engines._at_most_one_numba import add_at_most_one, keep_two, loss_of_at_most_one
 from tegum.toys.engines._batch_numba import Batch, draw_batch
 from tegum.toys.engines._gram_numba import Gram, by_gram, gram_gradient, gram_matrix
@@ -46,7 +46,7 @@ class Room(NamedTuple):
     """What one thread works in."""
 
     batch: Batch
-    words: Words
+    firings: Firings
     tile: Tile
     gram: Gram
     gW: np.ndarray  # features * hidden
@@ -54,16 +54,9 @@ class Room(NamedTuple):
     scale: np.ndarray  # features
 
 
-class Way(NamedTuple):
-    """How each distribution's networks are trained."""
-
-    blocks: np.ndarray  # (distributions,) int64: drawn at once
-    through_gram: np.ndarray  # (distributions,) bool
-
-
 @kernel
 def train_some(
-    first, last, start, end, look, room, state, record, tables, way, exactly, distribution, importance, seeds, ids, batch_size, hidden, rates,
+    first, last, start, end, look, room, state, record, tables, gram_is_quicker, exactly, distribution, importance, seeds, ids, batch_size, hidden, rates,
     decay, optimizer, rectified,
 ):  # fmt: skip
     """Take instances `first` to `last` from step `start` to step `end`; `look` adds one batch that is only looked at, for the record.
@@ -71,10 +64,10 @@ def train_some(
     `exactly` is None for the estimator 'sampled'; for 'stratified' the tables are those of the proposals.
     """
     n, m = state.b.shape[1], hidden
-    batch, words, tile, gram, gW, gb, scale = room
+    batch, firings, tile, gram, gW, gb, scale = room
     for i in range(first, last):
         W, b, which = state.W[i], state.b[i], distribution[i]
-        blocks, through_gram = way.blocks[which], way.through_gram[which]
+        through_gram = gram_is_quicker[which]
         for j in range(n):
             scale[j] = 2 * importance[i, j] / (batch_size * n)
         moment = 0
@@ -87,8 +80,8 @@ def train_some(
             if through_gram or exactly is not None:
                 gram_matrix(gram, W, b, scale, n, m)
             drawn = 0
-            for block in range(0, (batch_size + BLOCK - 1) // BLOCK, blocks):
-                rows = draw_batch(batch, tables, which, words, seeds[i], ids[i], step, block, blocks, batch_size)
+            for block in range((batch_size + BLOCK - 1) // BLOCK):
+                rows = draw_batch(batch, tables, which, firings, seeds[i], ids[i], step, block, min(BLOCK, batch_size - block * BLOCK))
                 if exactly is not None:
                     rows = keep_two(batch, rows, exactly.weights[which])
                 drawn += rows

@@ -19,11 +19,11 @@ import torch
 
 from tegum.features import Distribution
 from tegum.features._events import BLOCK, VALUES
-from tegum.features._events_numba import blocks_at_once, room_for_words, row_length
+from tegum.features._events_numba import room_for_firings
 from tegum.toys.engines._at_most_one_numba import Exactly
 from tegum.toys.engines._base import Engine, History, Plan, Trained
 from tegum.toys.engines._batch_numba import Tables, room_for_batch
-from tegum.toys.engines._compiled_numba import Record, Room, State, Way, rates_of, train_some
+from tegum.toys.engines._compiled_numba import Record, Room, State, rates_of, train_some
 from tegum.toys.engines._gram_numba import room_for_gram
 from tegum.toys.engines._interrupt import held_interrupt
 from tegum.toys.engines._lanes_numba import room_for_tile
@@ -98,25 +98,24 @@ class _Work:
             self.exactly = Exactly(silent, alone, weights, moments[:, 0].copy(), moments[:, 1].copy())
             distinct = [one.proposal for one in split]
         self.tables = tables_of(distinct)
-        blocks = [blocks_at_once(features.buckets, -(-plan.batch_size // BLOCK)) for features in distinct]
-        self.way = Way(np.array(blocks), np.array([_gram_is_quicker(features, n, m, plan.batch_size) for features in distinct]))
+        self.through_gram = np.array([_gram_is_quicker(features, n, m, plan.batch_size) for features in distinct])
         self.distribution = np.array([place[features] for features in plan.features])
         self.threads = min(torch.get_num_threads(), plan.instances)
         edges = np.linspace(0, plan.instances, min(plan.instances, _GROUPS * self.threads) + 1).astype(int)
         self.groups = list(itertools.pairwise(edges.tolist())) if self.threads > 1 else [(0, plan.instances)]
         self.rooms = Queue()
         for _ in range(self.threads):
-            words = room_for_words([bucket for features in distinct for bucket in features.buckets], max(blocks))
-            gram = room_for_gram(n, m) if self.exactly or self.way.through_gram.any() else room_for_gram(1, 1)
+            firings = room_for_firings([bucket for features in distinct for bucket in features.buckets])
+            gram = room_for_gram(n, m) if self.exactly or self.through_gram.any() else room_for_gram(1, 1)
             mine = (np.zeros(size, np.float32) for size in (n * m, n, n))
-            self.rooms.put(Room(room_for_batch(max(blocks), n), words, room_for_tile(n, m), gram, *mine))
+            self.rooms.put(Room(room_for_batch(min(BLOCK, plan.batch_size), n), firings, room_for_tile(n, m), gram, *mine))
 
     def round(self, pool: ThreadPoolExecutor, start: int, end: int, record: Record, look: int = 0) -> None:
         """Take every instance from step `start` to step `end`, whatever is pressed meanwhile."""
         plan = self.plan
         rate = np.array([plan.lr * SCHEDULES[plan.schedule](step / plan.steps) for step in range(start, end)])
         rest = (
-            self.state, record, self.tables, self.way, self.exactly, self.distribution, plan.importance.contiguous().numpy(), plan.seeds.numpy(),
+            self.state, record, self.tables, self.through_gram, self.exactly, self.distribution, plan.importance.contiguous().numpy(), plan.seeds.numpy(),
             plan.instance_ids.numpy(), plan.batch_size, plan.model.n_hidden, rates_of(rate, plan.weight_decay, start), np.float32(plan.weight_decay),
             ("adamw", "adam", "sgd").index(plan.optimizer), plan.model.exact == "relu",
         )  # fmt: skip
@@ -190,7 +189,6 @@ def tables_of(distributions: Sequence[Distribution]) -> Tables:
     return Tables(
         start=starts,
         kind=np.array([VALUES.index(features.values) for features in distributions]),
-        length=np.array([row_length(bucket) for bucket in buckets], int),
         gap_scale=column("gap_scale", float),
         count=column("count", int),
         size=column("size", int),
