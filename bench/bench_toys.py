@@ -212,6 +212,7 @@ def careful_steps(
 
 def compiled_steps(instances: int, n: int, m: int, batch: int, density: float, steps: int) -> Callable[[], object]:
     """The same through torch.compile, which is compiled before the clock starts."""
+    torch._dynamo.config.recompile_limit = 64  # it compiles anew for every number of threads, and falls back to eager after 8 times
     return careful_steps(instances, n, m, batch, density, steps, torch.compile(careful_loss, dynamic=False))
 
 

@@ -7,13 +7,13 @@ once where torch rounds twice.
 import numpy as np
 from numba import int64, njit, uint32, uint64
 
-from tegum._kernel_numba import inlined, inner
+from tegum._kernel_numba import inlined
 from tegum._vectors_numba import LANES, as_bits, counter, filler, from_bits, in_turn, to_float
 from tegum.draws import _CENTRE, _HALF_ROOT, _LN2, _LOG, _M0, _M1, _NEAR, _W0, _W1
 
 _M0, _M1, _W0, _W1 = uint64(_M0), uint64(_M1), uint32(_W0), uint32(_W1)
 _HALF = uint64(32)
-MANY = 2 * LANES  # four registers of 64-bit lanes
+MANY = 4 * LANES  # firings at a time: 8 registers of 64-bit lanes, so that the processor always has something to do
 _of, _counted = filler(MANY // 2), counter(MANY // 2)
 _MASK, _W0_WIDE, _W1_WIDE = uint64(0xFFFFFFFF), uint64(_W0), uint64(_W1)
 _52, _ROOT = int64(52), int64(_HALF_ROOT)

@@ -6,6 +6,7 @@
 
 import operator
 
+import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core.cgutils import get_or_insert_function
@@ -24,6 +25,13 @@ _ELEMENTS = {
     types.uint64: ir.IntType(64),
     types.boolean: ir.IntType(1),
 }
+
+
+def aligned(size: int, dtype: type = np.float32) -> np.ndarray:
+    """A zeroed array that begins where a cache line does: a vector that straddles two of them takes two reads."""
+    whole = np.zeros(size * np.dtype(dtype).itemsize + 64, np.uint8)
+    start = -whole.ctypes.data % 64
+    return whole[start : start + size * np.dtype(dtype).itemsize].view(dtype)
 
 
 class Vector(types.Type):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import int64, uint32, uint64
+from numba import int64, uint32
 
 from tegum._draws_numba import MANY, many_log, many_pairs, many_uniform32, normal, uniform32, uniform52, words
 from tegum._kernel_numba import inner, kernel
@@ -35,6 +35,11 @@ class Entries(NamedTuple):
     value: np.ndarray
 
 
+def are_common(buckets: Sequence[Bucket], values: str) -> bool:
+    """Whether `fire` needs no room for them: single features of one density and values in [0, 1]."""
+    return values == "uniform" and all(b.size == 1 and b.features is None and b.ratio is None for b in buckets)
+
+
 def room_for_firings(buckets: Sequence[Bucket]) -> Firings:
     """Room for those of any one of the buckets."""
     marks = max([b.size if _SCAN < b.pick < b.size else 0 for b in buckets], default=0)
@@ -49,7 +54,10 @@ def room_for_entries(most: int, kinds: tuple[type, type] = (np.int64, np.float64
 
 @inner
 def fire(entries, written, room, seed, instance, step, block, samples, number, gap_scale, count, size, pick, first, features, ratio, kind):
-    """Append what bucket `number` switches on in the first `samples` of a block. Returns how many entries there are then, -1 where they do not fit."""
+    """Append what bucket `number` switches on in the first `samples` of a block. Returns how many entries there are then, -1 if they do not fit.
+
+    `room` may be None where `are_common`.
+    """
     slots, begin, fired = samples * count, int64(0), int64(0)
     common = size == 1 and len(ratio) == 0 and len(features) == 0 and kind == 0
     while begin < slots:
@@ -66,7 +74,7 @@ def fire(entries, written, room, seed, instance, step, block, samples, number, g
             store(entries.feature, written, place - sample * count + first)
             store(entries.value, written, many_uniform32(value_word))
             written += kept
-        else:
+        elif room is not None:
             store(room.place, 0, place)
             store(room.value, 0, value_word)
             written = _unfold(

@@ -6,12 +6,10 @@ The samples are those of every engine (`tegum.features._events_numba`). They com
 from typing import NamedTuple
 
 import numpy as np
-
 from numba import int32, int64, types
 
 from tegum._kernel_numba import inner
 from tegum._vectors_numba import LANES, counter, filler, last_lane, loader, running_total, slid, store, store_some, unlike
-from tegum.features._events import BLOCK
 from tegum.features._events_numba import Entries, fire, room_for_entries
 
 _load, _fill, _counted = loader(LANES), filler(LANES), counter(LANES, types.int32)
@@ -54,17 +52,20 @@ def room_for_batch(samples: int, n_features: int) -> Batch:
 
 @inner
 def draw_batch(batch, tables, distribution, room, seed, instance, step, block, samples):
-    """Draw the first `samples` of a block. Returns how many rows there are."""
+    """Draw the first `samples` of a block. Returns how many rows there are. `room` may be None where each distribution is one common bucket."""
     found, first = int64(0), tables.start[distribution]
-    several = tables.start[distribution + 1] - first > 1
-    entries = batch.spare if several else Entries(batch.row, batch.feature, batch.value)
+    entries, several = Entries(batch.row, batch.feature, batch.value), False
+    if room is not None:
+        several = tables.start[distribution + 1] - first > 1
+        if several:
+            entries = batch.spare
     for k in range(first, tables.start[distribution + 1]):
         found = fire(
             entries, found, room, seed, instance, step, block, samples, k - first, tables.gap_scale[k], tables.count[k], tables.size[k],
             tables.pick[k], tables.first[k], tables.features[tables.features_start[k] : tables.features_start[k + 1]],
             tables.ratio[tables.ratio_start[k] : tables.ratio_start[k + 1]], tables.kind[distribution],
         )  # fmt: skip
-    if several:
+    if room is not None and several:
         _sort(batch, found, samples)
     return _number(batch, found)
 

@@ -43,31 +43,32 @@ class Record(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What one thread works in."""
+    """What one thread works in. What no distribution of a training needs is None, and the kernel is compiled without it, in half the time."""
 
-    batch: Batch
-    firings: Firings
-    tile: Tile
-    gram: Gram
     gW: np.ndarray  # features * hidden
     gb: np.ndarray  # features
     scale: np.ndarray  # features
+    batch: Batch
+    firings: Firings | None  # unless each distribution is one bucket of independent features of values in [0, 1]
+    tile: Tile | None
+    gram: Gram | None
 
 
 @kernel
 def train_some(
-    first, last, start, end, look, room, state, record, tables, gram_is_quicker, exactly, distribution, importance, seeds, ids, batch_size, hidden, rates,
-    decay, optimizer, rectified,
+    first, last, start, end, look, gW, gb, scale, batch, firings, tile, gram, state, record, tables, gram_is_quicker, exactly, distribution,
+    importance, seeds, ids, batch_size, hidden, rates, decay, optimizer, rectified,
 ):  # fmt: skip
     """Take instances `first` to `last` from step `start` to step `end`; `look` adds one batch that is only looked at, for the record.
 
     `exactly` is None for the estimator 'sampled'; for 'stratified' the tables are those of the proposals.
     """
     n, m = state.b.shape[1], hidden
-    batch, firings, tile, gram, gW, gb, scale = room
     for i in range(first, last):
         W, b, which = state.W[i], state.b[i], distribution[i]
-        through_gram = gram_is_quicker[which]
+        sums_by_gram = by_matrix = gram_is_quicker[which]
+        if exactly is not None:
+            by_matrix = True
         for j in range(n):
             scale[j] = 2 * importance[i, j] / (batch_size * n)
         moment = 0
@@ -77,27 +78,28 @@ def train_some(
             _clear(gW)
             _clear(gb)
             recorded = moment < len(record.steps) and record.steps[moment] == step
-            if through_gram or exactly is not None:
+            if gram is not None and by_matrix:
                 gram_matrix(gram, W, b, scale, n, m)
-            drawn = 0
+            drawn, loss = 0, _ZERO
             for block in range((batch_size + BLOCK - 1) // BLOCK):
                 rows = draw_batch(batch, tables, which, firings, seeds[i], ids[i], step, block, min(BLOCK, batch_size - block * BLOCK))
                 if exactly is not None:
                     rows = keep_two(batch, rows, exactly.weights[which])
                 drawn += rows
-                if through_gram:
+                if gram is not None and sums_by_gram:
                     by_gram(gram, batch, rows, n, rectified)
-                else:
+                if tile is not None and not sums_by_gram:
                     by_lanes(tile, batch, rows, W, b, scale, n, m, rectified)
-            if exactly is None:
-                loss = gram_gradient(gram, gW, gb, n, m) if through_gram else lanes_gradient(tile, gW, gb, n, m)
-                loss += add_silent(batch_size - drawn, b, scale, gb, rectified)
-            else:
-                exact_loss = 0.0
+            if exactly is not None:
                 if recorded:
-                    exact_loss = 2 * loss_of_at_most_one(exactly, which, tables.kind[which], gram, b, importance[i], n, rectified)
+                    loss += float32(2 * loss_of_at_most_one(exactly, which, tables.kind[which], gram, b, importance[i], n, rectified))
                 add_at_most_one(exactly, which, tables.kind[which], gram, b, importance[i], gb, n, rectified)
-                loss = lanes_gradient(tile, gW, gb, n, m) + gram_gradient(gram, gW, gb, n, m) + float32(exact_loss)
+            else:
+                loss += add_silent(batch_size - drawn, b, scale, gb, rectified)
+            if gram is not None and by_matrix:
+                loss += gram_gradient(gram, gW, gb, n, m)
+            if tile is not None and not sums_by_gram:
+                loss += lanes_gradient(tile, gW, gb, n, m)
             if recorded:
                 record.loss[moment, i] = loss / 2
                 _copy(W, record.W[moment, i])

@@ -11,7 +11,7 @@ import numpy as np
 from numba import float32
 
 from tegum._kernel_numba import inlined, inner
-from tegum._vectors_numba import LANES, filler, fma, fma_folded, loader, put, spreader, store, total, where_positive
+from tegum._vectors_numba import LANES, aligned, filler, fma, fma_folded, loader, put, spreader, store, total, where_positive
 
 TILE = 4 * LANES
 _load_part, _fill_part = loader(LANES), filler(LANES)
@@ -35,7 +35,7 @@ class Tile(NamedTuple):
 def room_for_tile(n: int, m: int) -> Tile:
     """Zeroed room for a network of n features and m hidden units."""
     rows, sums = (n, n, m, m, 1), (n * m, n, 1)
-    return Tile(*(np.zeros(r * TILE, np.float32) for r in rows), *(np.zeros(r * LANES, np.float32) for r in sums))
+    return Tile(*(aligned(r * TILE) for r in rows), *(aligned(r * LANES) for r in sums))
 
 
 @inner

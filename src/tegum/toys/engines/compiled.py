@@ -6,6 +6,7 @@ number of threads, to the bit; they are the reference engine's up to the roundin
 """
 
 import itertools
+import math
 import threading
 import time
 from collections import deque
@@ -17,14 +18,15 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from tegum._vectors_numba import LANES
 from tegum.features import Distribution
 from tegum.features._events import BLOCK, VALUES
-from tegum.features._events_numba import room_for_firings
+from tegum.features._events_numba import are_common, room_for_firings
 from tegum.toys.engines._at_most_one_numba import Exactly
 from tegum.toys.engines._base import Engine, History, Plan, Trained
 from tegum.toys.engines._batch_numba import Tables, room_for_batch
 from tegum.toys.engines._compiled_numba import Record, Room, State, rates_of, train_some
-from tegum.toys.engines._gram_numba import room_for_gram
+from tegum.toys.engines._gram_numba import WIDEST, room_for_gram
 from tegum.toys.engines._interrupt import held_interrupt
 from tegum.toys.engines._lanes_numba import room_for_tile
 from tegum.toys.engines.reference import SCHEDULES
@@ -103,21 +105,28 @@ class _Work:
         self.threads = min(torch.get_num_threads(), plan.instances)
         edges = np.linspace(0, plan.instances, min(plan.instances, _GROUPS * self.threads) + 1).astype(int)
         self.groups = list(itertools.pairwise(edges.tolist())) if self.threads > 1 else [(0, plan.instances)]
-        self.rooms = Queue()
+        self.rooms, samples = Queue(), min(BLOCK, plan.batch_size)
+        simple = all(len(features.buckets) == 1 and are_common(features.buckets, features.values) for features in distinct)
         for _ in range(self.threads):
-            firings = room_for_firings([bucket for features in distinct for bucket in features.buckets])
-            gram = room_for_gram(n, m) if self.exactly or self.through_gram.any() else room_for_gram(1, 1)
             mine = (np.zeros(size, np.float32) for size in (n * m, n, n))
-            self.rooms.put(Room(room_for_batch(min(BLOCK, plan.batch_size), n), firings, room_for_tile(n, m), gram, *mine))
+            self.rooms.put(
+                Room(
+                    *mine,
+                    batch=room_for_batch(samples, n),
+                    firings=None if simple else room_for_firings([bucket for features in distinct for bucket in features.buckets]),
+                    tile=None if self.through_gram.all() else room_for_tile(n, m),
+                    gram=room_for_gram(n, m, samples) if self.exactly or self.through_gram.any() else None,
+                )
+            )
 
     def round(self, pool: ThreadPoolExecutor, start: int, end: int, record: Record, look: int = 0) -> None:
         """Take every instance from step `start` to step `end`, whatever is pressed meanwhile."""
         plan = self.plan
         rate = np.array([plan.lr * SCHEDULES[plan.schedule](step / plan.steps) for step in range(start, end)])
         rest = (
-            self.state, record, self.tables, self.through_gram, self.exactly, self.distribution, plan.importance.contiguous().numpy(), plan.seeds.numpy(),
-            plan.instance_ids.numpy(), plan.batch_size, plan.model.n_hidden, rates_of(rate, plan.weight_decay, start), np.float32(plan.weight_decay),
-            ("adamw", "adam", "sgd").index(plan.optimizer), plan.model.exact == "relu",
+            self.state, record, self.tables, self.through_gram, self.exactly, self.distribution, plan.importance.contiguous().numpy(),
+            plan.seeds.numpy(), plan.instance_ids.numpy(), plan.batch_size, plan.model.n_hidden,
+            rates_of(rate, plan.weight_decay, start), np.float32(plan.weight_decay), ("adamw", "adam", "sgd").index(plan.optimizer), plan.model.exact == "relu",
         )  # fmt: skip
 
         todo, ended, everything = deque(self.groups), [], threading.Event()
@@ -130,7 +139,7 @@ class _Work:
                     return
                 room, error = self.rooms.get(), None
                 try:
-                    train_some(first, last, start, end, look, room, *rest)
+                    train_some(first, last, start, end, look, *room, *rest)
                 except BaseException as raised:  # noqa: BLE001 - told to the thread that waits
                     error = raised
                 self.rooms.put(room)
@@ -168,12 +177,13 @@ class _Work:
 def _gram_is_quicker(features: Distribution, n: int, m: int, batch_size: int) -> bool:
     """Whether sparse passes over outputs and two products of n x n x m take less time than five products of batch x n x m.
 
-    In ns, fitted to what was measured. By lanes a sample costs 10 + .135 n m; through the Gram matrix 8 a vector of 16 outputs, 2.5 more for each
-    active feature, 4 an active feature, and .11 n^2 m once a step.
+    In ns, fitted to what was measured. By lanes a sample with something active costs 10 + .13 n m; through the Gram matrix 8 a register of 16
+    outputs, each active feature 8 and 1.6 a register, and a step .08 n^2 m.
     """
-    active, vectors = features.mean_active(), -(-n // 64) * 4
-    gram = batch_size * (8 * vectors + 2.5 * vectors * active + 4 * active) + 0.11 * n * n * m
-    return gram < batch_size * (10 + 0.135 * n * m)
+    active, (tiles, rest) = features.mean_active(), divmod(n, WIDEST)
+    registers, rows = 4 * tiles + (0 if rest == 0 else 1 if rest <= LANES else 4), batch_size * -math.expm1(-active)
+    gram = rows * 8 * registers + batch_size * active * (8 + 1.6 * registers) + 0.08 * n * n * m
+    return gram < rows * (10 + 0.13 * n * m)
 
 
 def tables_of(distributions: Sequence[Distribution]) -> Tables:
