@@ -11,13 +11,14 @@ from torch import Tensor
 from tegum import draws, theory
 from tegum.features import Distribution
 from tegum.features._base import fill
+from tegum.features._events import BLOCK
 from tegum.shapes import Float, Int
 from tegum.toys.engines import Plan
 from tegum.toys.losses.squared_error import SquaredError
 from tegum.toys.models import ToyModule
 
 SAMPLES = 1 << 15
-_CHUNK = 1 << 23  # numbers in a chunk of the evaluation set
+_CHUNK = 1 << 18  # numbers that go through the networks at once, for the cache
 _TERMS = 1 << 20  # of the closed form, an instance: half a second. Ten features that may all be active, or more of which few are
 
 
@@ -74,16 +75,20 @@ def _sampled(
     module: ToyModule, plan: Plan, features: Distribution, rows: Int[Tensor, " some"]
 ) -> tuple[Float[Tensor, " some"], Float[Tensor, " some"]]:
     n, zero = plan.model.n_features, torch.zeros(1, dtype=torch.int64)
-    chunk = max(64, min(SAMPLES, _CHUNK // (n * len(rows))) // 64 * 64)
     total, squares = torch.zeros(len(rows), dtype=torch.float64), torch.zeros(len(rows), dtype=torch.float64)
-    network, importance = plan.model.restored(module.state_dict(), rows), plan.importance[rows].to(plan.dtype)
-    for start in range(0, SAMPLES, chunk):
-        common = torch.empty(1, min(chunk, SAMPLES - start), n, dtype=plan.dtype)
+    together = max(1, _CHUNK // (BLOCK * n))
+    state = module.state_dict()
+    networks = [(part, plan.model.restored(state, part), plan.importance[part].to(plan.dtype)) for part in rows.split(together)]
+    for start in range(0, SAMPLES, BLOCK):
+        common = torch.empty(1, BLOCK, n, dtype=plan.dtype)
         fill(common, features, zero, zero, draws.EVALUATION_STEP, start)
-        x = common.expand(len(rows), -1, -1)
-        with torch.no_grad():
-            each = plan.loss.per_sample(network(x), x, importance).double()
-        total += each.sum(1)
-        squares += each.square().sum(1)
+        begin = 0
+        for part, network, importance in networks:
+            x, end = common.expand(len(part), -1, -1), begin + len(part)
+            with torch.no_grad():
+                each = plan.loss.per_sample(network(x), x, importance).double()
+            total[begin:end] += each.sum(1)
+            squares[begin:end] += each.square().sum(1)
+            begin = end
     mean = total / SAMPLES
     return mean, ((squares / SAMPLES - mean.square()).clamp(min=0) / SAMPLES).sqrt()

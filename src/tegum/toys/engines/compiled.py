@@ -126,7 +126,8 @@ class _Work:
         rest = (
             self.state, record, self.tables, self.through_gram, self.exactly, self.distribution, plan.importance.contiguous().numpy(),
             plan.seeds.numpy(), plan.instance_ids.numpy(), plan.batch_size, plan.model.n_hidden,
-            rates_of(rate, plan.weight_decay, start), np.float32(plan.weight_decay), ("adamw", "adam", "sgd").index(plan.optimizer), plan.model.exact == "relu",
+            rates_of(rate, plan.weight_decay, start), np.float32(plan.weight_decay), ("adamw", "adam", "sgd").index(plan.optimizer),
+            plan.model.exact == "relu",
         )  # fmt: skip
 
         todo, ended, everything = deque(self.groups), [], threading.Event()
