@@ -16,7 +16,7 @@ from numba import njit
 
 def kernel(function: Callable) -> Any:
     """`njit(cache=True, nogil=True)` without reference counts, with the stamp of every *_numba.py of the package."""
-    compiled = njit(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=False)(function)
+    compiled = njit(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=False, error_model="numpy")(function)
     files = sorted(Path(__file__).parent.rglob("*_numba.py"))
     compiled._cache._cache_file._source_stamp = tuple((file.name, file.stat().st_mtime, file.stat().st_size) for file in files)
     return compiled
@@ -24,9 +24,9 @@ def kernel(function: Callable) -> Any:
 
 def inner(function: Callable) -> Any:
     """`njit` for kernels to call: without the wrappers by which Python would call it, which take as long to compile as the rest."""
-    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(function)
+    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, error_model="numpy")(function)
 
 
 def inlined(function: Callable) -> Any:
     """The same, always inlined: for what is called so often that handing over a tuple of arrays, some eighty words, would be felt."""
-    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, forceinline=True)(function)
+    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, error_model="numpy", forceinline=True)(function)

@@ -6,7 +6,7 @@ import torch
 
 from tegum.experiments import Row, Rows
 from tegum.experiments.toys._gradient_noise import TILTS, Draws, gradient_noise, worst_deviation
-from tegum.experiments.toys.estimators import Estimators, samples_of, speed_up
+from tegum.experiments.toys.estimators import BETTER, Estimators, better, noise_by_time, samples_of, speed_up, time_saved
 from tegum.features.bernoulli import Bernoulli
 from tegum.toys.estimators import best_tilt, strata
 
@@ -36,6 +36,7 @@ def rows(**change):
             "steps": np.array([0, 1, 10, 100, 300]),
             "losses": np.ones((2, 5, params.seeds)),
             "speed_up": (1 + 0.1 / active) * np.array([0.9, 1.0, 1.1, 1.0]),
+            "seconds": np.array([1e-5, 2e-5]),
         }
         row = Row(**fields).of(cell)
         fields |= {name: f(row) for name, f in change.items()}
@@ -101,6 +102,13 @@ def test_the_speed_up_is_read_off_the_two_courses():
     halfway = np.array([9.0, 8.0, 4.0, 2.0, 2.0**0.5])  # course is there midway from 100 to 1000
     assert speed_up(steps, halfway, course) == pytest.approx(10**0.5)
     assert speed_up(steps, course, np.array([0.9, 0.8, 0.7, 0.7, 0.7])) == pytest.approx(1000)  # there from the start
+
+
+def test_which_is_better_weighs_noise_and_steps_by_seconds():
+    row = next(row for row in rows() if row.n_features == 20 and row.density == 0.001)
+    assert noise_by_time(row) == pytest.approx((1 + 2 * 0.02**-3) / 2)
+    assert time_saved(row) == pytest.approx(6 * (0.9 * 1.1) ** 0.25 / 2)
+    assert [BETTER[better(ratio)] for ratio in (0.4, 0.9, 1.1, 5, 11)] == list(BETTER)
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,10 @@ class Instance(Result):
 
 @dataclass(frozen=True, eq=False)
 class Run(Result):
-    """Trained instances, on the CPU. `loss` is the exact expected loss where `loss_kind` says so, else the mean over one common set."""
+    """Trained instances, on the CPU. `loss` is the exact expected loss where `loss_kind` says so, else the mean over one common set.
+
+    `seconds` are those of the training alone; measuring the loss comes on top.
+    """
 
     model: Model
     features: tuple[Distribution, ...]

@@ -74,6 +74,7 @@ def train(
     begin = time.perf_counter()
     with _bar(plan.steps, progress) as tick:
         trained = chosen.train(plan, tick)
+    seconds = time.perf_counter() - begin
     last = plan.model.restored(trained.state)
     value, error, kind = final_loss(last, plan)
     return Run(
@@ -93,7 +94,7 @@ def train(
         loss_kind=kind,
         history=trained.history,
         steps_done=trained.steps_done,
-        seconds=time.perf_counter() - begin,
+        seconds=seconds,
     )  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 
 A batch of sparse features holds mostly samples with nothing or one thing active, whose contribution has a closed form. The stratified estimator
 (`tegum.toys.estimators`) takes those exactly and samples the rest with weights. Here is its noise beside that of the plain batch, at initial and at
-trained weights, and how many steps either needs to the same loss. What a step costs is a matter of the machine and stands in
-`bench/results/` (`python -m bench estimators`).
+trained weights, and how many steps either needs to the same loss. Which one to use also depends on what a step costs: that is timed here, once,
+and drawn; but it is a matter of the machine and of what else it does, so no claim rests on it (a quiet race: `python -m bench estimators`).
 
 Two thresholds were chosen after looking at a first table: that a factor of 2 is what counts as worth having where np <= 1 (it came to about 3 at
 least), and that 25% is nothing where np >= 10 (it came to 7%).
@@ -29,6 +29,7 @@ from tegum.toys.train import train
 WEIGHTS = ("initial", "trained")
 FEW, MANY = 1.0, 10.0  # active features on average, up to which and from which the claims speak
 LISTED = 6  # features whose gradient is compared with the exact one
+BETTER = ("sampled, over 2 times", "sampled", "stratified", "stratified, over 2 times", "stratified, over 10 times")
 EVALUATED = 2048  # samples on which a course of training is measured, by strata: the rest is exact
 
 
@@ -36,6 +37,7 @@ class Estimators(Experiment):
     """Noise and steps, 'sampled' against 'stratified'."""
 
     id = "T1"
+    version = 2
     title = "Two gradient estimators: how much noise a closed form takes away, and when"
     source = (
         "Elhage et al. 2022, 'Mathematical understanding' (the one-active loss); Owen, 'Monte Carlo theory, methods and examples', ch. 9"
@@ -72,6 +74,8 @@ class Estimators(Experiment):
         """Train the same networks by either estimator; the noise of both at the first network's weights, before and after."""
         features = Bernoulli(n_features=cell.n_features, density=cell.density)
         model = ReLUOutput(n_features=cell.n_features, n_hidden=cell.n_hidden)
+        for name in ESTIMATORS:  # so that kernels are compiled before either is timed
+            train(model, features, estimator=name, **params.training() | {"steps": 1})
         runs = [
             train(model, features, instances=params.seeds, estimator=name, record=params.moments, **params.training())
             for name in ESTIMATORS
@@ -98,6 +102,7 @@ class Estimators(Experiment):
             steps=steps,
             losses=losses,
             speed_up=np.array([speed_up(steps, *losses[:, :, i]) for i in range(params.seeds)]),
+            seconds=np.array([run.seconds for run in runs]) / (params.steps * params.seeds),
         )
 
     def claims(self, rows: Rows) -> Iterable[Claim]:
@@ -157,6 +162,18 @@ class Estimators(Experiment):
             f"training ({rows.params.how()}). By noise alone the strata win where fewer than about two features are active at once; what a step of "
             "either costs is the machine's (bench/results).",
         )  # fmt: skip
+        noise_time, time_to_loss = (
+            np.array([[better(by(rows.at(n_features=n, density=p))) for p in densities] for n in sizes])
+            for by in (noise_by_time, time_saved)
+        )
+        yield figures.phase_diagram(
+            noise_time, time_to_loss, densities, sizes, difference=False, categories=BETTER,
+            titles=["least noise for the time", "least time to the same loss"], x_title="density p", y_title="features n",
+            curves={name: (x[inside[name]], y[inside[name]]) for name, (x, y) in lines.items() if inside[name].any()},
+            caption=f"Which estimator to use, and by how much it is the better one. Left: variance of the gradient at trained weights times the "
+            f"seconds of a step. Right: seconds to the worse of the two last losses, mean of {rows.params.seeds} pairs of networks "
+            f"({rows.params.how()}). Seconds are those of these trainings on the machine that ran them, whatever else it did.",
+        )  # fmt: skip
         yield figures.lines(
             {
                 "active": rows.values("mean_active"),
@@ -187,6 +204,22 @@ class Estimators(Experiment):
 def samples_of(params: Estimators.Params, n_features: int) -> int:
     """With how many samples the noise of a network is measured."""
     return max(64, params.samples * min(params.n_features) // n_features)
+
+
+def noise_by_time(row: Row) -> float:
+    """Variance times seconds of 'sampled' over that of 'stratified', at trained weights."""
+    sampled, stratified = row.variance[1] * row.seconds
+    return float(sampled / stratified)
+
+
+def time_saved(row: Row) -> float:
+    """Seconds of 'sampled' over those of 'stratified' to the same loss."""
+    return _mean_speed_up(row.speed_up)[0] * float(row.seconds[0] / row.seconds[1])
+
+
+def better(ratio: float) -> int:
+    """The place in `BETTER` of a cost of 'sampled' over one of 'stratified'."""
+    return int(np.searchsorted((0.5, 1, 2, 10), ratio))
 
 
 def speed_up(steps: np.ndarray, sampled: np.ndarray, stratified: np.ndarray) -> float:
