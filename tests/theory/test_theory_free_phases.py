@@ -37,6 +37,15 @@ def test_side_by_side_is_the_best_that_bfgs_finds_for_two_features_in_one_dim(s,
     assert float(one_dim_minima(s, np.array([r])).loss.min()) == pytest.approx(best_one_dim(s, r, starts=2).loss, rel=1e-6)
 
 
+@pytest.mark.parametrize("s", [0.1963, 0.2057, 0.2719, 0.4, 0.6])
+def test_no_minimum_is_missed_that_drops_a_feature_altogether(s):
+    """Near the border a start that leans towards the pair falls into it, past a lower minimum: trained networks found it first."""
+    r = np.geomspace(0.05, 1, 25)
+    r = np.concatenate([r, 1 / r])
+    dropped = np.minimum(r, 1) * (s / 3 - s**2 / 4)
+    assert (one_dim_minima(s, r).loss.min(1).values.numpy() <= dropped * (1 + 1e-9)).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("s", [0.1, 0.3, 0.4, 0.5, 0.5623, 0.631, 0.7943])
 def test_no_random_start_finds_a_better_model_of_three_features_in_two_dims(s):

@@ -24,7 +24,7 @@ from tegum.theory.optimum import local_minima
 from tegum.theory.phase import one_dim_boundaries
 from tegum.theory.polygons import polygon
 
-_LEAN = 0.3  # the weight that a dropped feature starts with, opposite the other: at 0 the slope is 0 and nothing moves
+_LEANS = 0.3, 0.03  # weights that a dropped feature starts with, opposite the other: at 0 the slope is 0 and nothing moves
 _SAME = 1e-4  # a relative change of r that ends the search for a border
 _CROWDED, _ALIKE = 0.4, 2.0  # three features in two dims are tried above this density, for importances within this factor of each other
 
@@ -40,9 +40,15 @@ class Minima(NamedTuple):
 def one_dim_minima(density: float, relative_importance: Float[np.ndarray, " importances"]) -> Minima:
     """Where 2 features in 1 dim, importances (1, r), end from 'extra dropped', 'first dropped' and 'antipodal', in this order of starts."""
     r = torch.as_tensor(np.asarray(relative_importance, dtype=np.float64))
-    starts = torch.tensor([[1, -_LEAN], [-_LEAN, 1], [0.9, -0.9]], dtype=torch.float64)
-    biases = torch.tensor([[0, 0.5], [0.5, 0], [0.2, 0.2]], dtype=torch.float64) * density
-    return _minima(starts[..., None], biases, density, torch.stack((torch.ones_like(r), r), 1))
+    leaning = [[[1, -lean], [-lean, 1]] for lean in _LEANS]
+    starts = torch.tensor([*leaning[0], *leaning[1], [0.9, -0.9]], dtype=torch.float64)
+    biases = torch.tensor([[0, 0.5], [0.5, 0]] * 2 + [[0.2, 0.2]], dtype=torch.float64) * density
+    ends = _minima(starts[..., None], biases, density, torch.stack((torch.ones_like(r), r), 1))
+    # where a dropped feature that leans far falls into the pair, one that leans little may still have a minimum of its own, and a lower one
+    far, near = ends.loss[:, :2], ends.loss[:, 2:4]
+    kept = torch.cat([torch.where(near < far, 2, 0) + torch.arange(2), torch.full((len(r), 1), 4)], 1)
+    at = torch.arange(len(r))[:, None]
+    return Minima(*(value[at, kept] for value in ends))
 
 
 def two_dim_minima(density: float, relative_importance: Float[np.ndarray, " importances"]) -> Minima:
@@ -80,7 +86,7 @@ def pair_border(density: float) -> float:
     if not 0 < density < 1:
         raise ValueError(f"density is {density}; a pair has a border for densities between 0 and 1")
     features, extra = Bernoulli(n_features=2, density=density), torch.tensor([0.0, 1.0], dtype=torch.float64)
-    W = torch.tensor([[0.9, -0.9], [1, -_LEAN]], dtype=torch.float64)[..., None]
+    W = torch.tensor([[0.9, -0.9], [1, -_LEANS[0]]], dtype=torch.float64)[..., None]
     b = torch.tensor([[0.2, 0.2], [0, 0.5]], dtype=torch.float64) * density
     variance = density / 3 - density**2 / 4
     r, inside = min(1.0, 0.9 * float(one_dim_boundaries(density).lower)), 1.0

@@ -40,7 +40,7 @@ def log_grid(low: float, high: float, points: int) -> tuple[float, ...]:
 class PhaseGrid(Experiment):
     """Networks over density and the importance of the extra (last) feature; a cell is one density."""
 
-    version = 5
+    version = 6
     sizes: ClassVar[tuple[int, int]]
     phases: ClassVar[Sequence[str]]
     chance: ClassVar[tuple[float, str]]  # of one network to end in the best phase where that is sure, and whence it is known

@@ -20,6 +20,7 @@ from tegum.experiments.toys._training import quick
 from tegum.geometry import represented
 
 LAST_PAIR = 0.71  # the density up to which the exact optimum at r = 1 is an antipodal pair
+MISSED = ", but at the preset 'paper' none of the 10 networks at s = .631 finds that pair, though it costs 6% less than the best of them (one run)"
 WIDTH = 0.05  # in ln r, how far from a border a lead of MARGIN is reached: losses part there with a slope of 0.4 to 0.6
 
 
@@ -84,7 +85,8 @@ class PhaseOneDim(PhaseGrid):
             yield self._closed_form(below)
         alike = np.isclose(importance, 1)
         if alike.any() and any(triple < row.density < LAST_PAIR for row in rows):
-            yield self._last_pair([row.density for row in rows if (row.phase[alike] == 2).any()], triple)
+            paired = [row.density for row in rows if (row.phase[alike] == 2).any()]
+            yield self._last_pair(paired, triple, missed=rows.params == self.presets["paper"])
 
     def _closed_form(self, below: Sequence[Row]) -> Claim:
         return Claim(
@@ -95,12 +97,13 @@ class PhaseOneDim(PhaseGrid):
             "ln r lies 0.16 lower for rare features and 0.3 lower at s = 0.56",
         )  # fmt: skip
 
-    def _last_pair(self, paired: Sequence[float], triple: float) -> Claim:
+    def _last_pair(self, paired: Sequence[float], triple: float, *, missed: bool) -> Claim:
+        found = f"a density of the grid; that of the exact optimum is the largest below {LAST_PAIR:g}"
         return Claim(
             "no pair outlives the triple point s = 4/7, r = 1: largest density with an antipodal pair at r = 1", max(paired, default=0.0),
-            expected=(None, triple), reason=f"a density of the grid; that of the exact optimum is the largest below {LAST_PAIR:g}",
-            on_record="refuted",
-            record_reason=f"the theory fixes b = 0 and norm 1; the pair of the exact optimum stays the best at r = 1 up to s = {LAST_PAIR:g}",
+            expected=(None, triple), reason=found + MISSED if missed else found, on_record="holds" if missed else "refuted",
+            record_reason="" if missed else "the theory fixes b = 0 and norm 1; the pair of the exact optimum stays the best at r = 1 up to s = "
+            f"{LAST_PAIR:g}",
         )  # fmt: skip
 
     def boundaries(self, rows: Rows) -> dict[str, tuple[np.ndarray, np.ndarray]]:
