@@ -1,8 +1,11 @@
 """Compiled code is found again by another process, and is not trusted once any file that it may be made of has changed."""
 
+import ast
 import importlib.util
 import os
+from pathlib import Path
 
+import tegum
 from tegum import _kernel_numba
 from tegum._kernel_numba import kernel
 
@@ -22,8 +25,10 @@ def compiled_and_found(path):
 def test_a_kernel_is_compiled_once_and_again_when_a_numba_file_has_changed(tmp_path, monkeypatch):
     monkeypatch.setattr(_kernel_numba, "__file__", str(tmp_path / "_kernel_numba.py"))
     (tmp_path / "room").mkdir()
+    monkeypatch.setattr(_kernel_numba, "_CONSTANTS", ("room/constants.py",))
     path, other, third = tmp_path / "doubling_numba.py", tmp_path / "room" / "_other_numba.py", tmp_path / "room" / "other.py"
-    for file in (path, other, third):
+    constants = tmp_path / "room" / "constants.py"
+    for file in (path, other, third, constants):
         file.write_text(SOURCE)
     assert compiled_and_found(path) == (1, 0)
     assert compiled_and_found(path) == (0, 1)
@@ -34,5 +39,17 @@ def test_a_kernel_is_compiled_once_and_again_when_a_numba_file_has_changed(tmp_p
     assert compiled_and_found(path) == (1, 0)
     third.write_text(SOURCE + "# of which no kernel is made\n")
     assert compiled_and_found(path) == (0, 1)
+    constants.write_text(SOURCE + "# of which some are built into kernels\n")
+    assert compiled_and_found(path) == (1, 0)
     (tmp_path / "room" / "_new_numba.py").write_text(SOURCE)
     assert compiled_and_found(path) == (1, 0)
+
+
+def test_every_file_whose_constants_kernels_take_is_in_their_stamp():
+    package = Path(tegum.__file__).parent
+    taken = set()
+    for file in package.rglob("*_numba.py"):
+        for line in ast.walk(ast.parse(file.read_text())):
+            if isinstance(line, ast.ImportFrom) and line.module.startswith("tegum") and not line.module.endswith("_numba"):
+                taken.add(line.module.removeprefix("tegum.").replace(".", "/") + ".py")
+    assert taken == set(_kernel_numba._CONSTANTS)

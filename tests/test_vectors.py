@@ -8,7 +8,7 @@ from numba import njit
 
 from tegum._vectors_numba import (
     LANES,
-    any_nonzero,
+    aligned,
     as_bits,
     at_most,
     counter,
@@ -191,20 +191,6 @@ def test_a_test_chooses_lane_by_lane_and_nan_is_not_hidden():
     same(out, np.where(a < 0.25, a, 0.25))
 
 
-def test_one_lane_that_is_not_zero_is_seen():
-    @njit
-    def any_of(a):
-        return any_nonzero(_load(a, 0))
-
-    assert not any_of(np.zeros(SIZE, np.float32))
-    assert not any_of(np.full(SIZE, -0.0, np.float32))
-    for lane in (0, 1, LANES, SIZE - 1):
-        for value in (1, -1e-45, np.nan):
-            a = np.zeros(SIZE, np.float32)
-            a[lane] = value
-            assert any_of(a)
-
-
 def test_a_total_adds_halves_to_halves():
     @njit
     def total_of(a):
@@ -286,3 +272,13 @@ def test_what_differs_from_its_neighbour_is_written_one_after_the_other():
         same(flags, wanted.astype(np.int32))
         assert kept.tolist() == [9, *a[wanted], *[9] * (SIZE + 1 - wanted.sum())]
         assert below(a, np.int32(0)) == (a < 0).sum()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint8])
+def test_aligned_arrays_begin_where_a_cache_line_does(dtype):
+    for size in (0, 1, 15, 16, 1000):
+        array = aligned(size, dtype)
+        assert array.shape == (size,)
+        assert array.dtype == dtype
+        assert not array.any()
+        assert array.ctypes.data % 64 == 0 or size == 0

@@ -1,7 +1,7 @@
 """kernel: a numba function compiled once a machine, and again when any file it is made of has changed; inner, inlined: its own functions.
 
 numba keeps compiled code on disk and looks whether the file of the function has changed since; of the other files whose functions it inlines it
-knows nothing, so an edit there would go unnoticed. A kernel's stamp is that of all our numba files instead.
+knows nothing, so an edit there would go unnoticed. A kernel's stamp is that of all our numba files instead, and of those whose constants they take.
 
 Kernels make no arrays: what they need is made in Python and handed to them. So numba need not count references to arrays, which it does by locked
 instructions: half the time of a small network, and threads that share an array would wait for each other.
@@ -13,11 +13,14 @@ from typing import Any
 
 from numba import njit
 
+_CONSTANTS = "draws.py", "features/_events.py", "toys/estimators.py"
+
 
 def kernel(function: Callable) -> Any:
-    """`njit(cache=True, nogil=True)` without reference counts, with the stamp of every *_numba.py of the package."""
+    """`njit(cache=True, nogil=True)` without reference counts, with the stamp of every file that kernels are made of."""
     compiled = njit(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=False, error_model="numpy")(function)
-    files = sorted(Path(__file__).parent.rglob("*_numba.py"))
+    here = Path(__file__).parent
+    files = [*sorted(here.rglob("*_numba.py")), *(here / name for name in _CONSTANTS)]
     compiled._cache._cache_file._source_stamp = tuple((file.name, file.stat().st_mtime, file.stat().st_size) for file in files)
     return compiled
 

@@ -204,18 +204,6 @@ def where_positive(typing, test, vector):
 
 
 @intrinsic
-def any_nonzero(typing, vector):
-    """Whether any lane is not 0."""
-
-    def generate(context, builder, signature, arguments):
-        mask = builder.fcmp_unordered("!=", arguments[0], ir.Constant(arguments[0].type, None))
-        bits = builder.bitcast(mask, ir.IntType(signature.args[0].lanes))
-        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
-
-    return types.boolean(vector), generate
-
-
-@intrinsic
 def total(typing, vector):
     """The sum of the lanes, halves added to halves."""
 

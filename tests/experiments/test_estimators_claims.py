@@ -58,6 +58,7 @@ def test_rows_as_theory_has_them_hold_every_claim():
     ("claim", "change"),
     [
         (UNBIASED, {"deviation": lambda row: row.deviation + 4}),
+        (UNBIASED, {"deviation": lambda row: np.inf if row.density == 0.01 else row.deviation}),
         (HALF, {"variance": lambda row: np.where(row.density == 0.01, [[1.5, 1.0]] * 2, row.variance)}),
         (NOTHING, {"variance": lambda row: row.variance * [[1.4, 1.0]]}),
         (NOTHING, {"variance": lambda row: row.variance * [[1.0, 1.4]]}),
@@ -159,12 +160,26 @@ def test_a_gradient_that_is_off_is_seen(network):
     assert worst_deviation(*network, 1.1 * exact, features, draws) > 5.5
 
 
+def test_an_output_that_is_dead_hides_no_other(network):
+    """Its slopes are 0 in every batch: no noise, and no deviation."""
+    from tegum import theory
+
+    features, draws, (W, b) = Bernoulli(n_features=4, density=0.2), Draws(64 * 100, 1, stratified=True), network
+    b = b.clone()
+    b[0] = -100
+    W, b = W.clone().requires_grad_(), b.requires_grad_()
+    exact = torch.cat([g.flatten() for g in torch.autograd.grad(theory.expected_loss(W, b, features), (W, b))])
+    assert worst_deviation(W.detach(), b.detach(), exact, features, draws) < 5.5
+    assert worst_deviation(W.detach(), b.detach(), 1.5 * exact, features, draws) > 5.5
+    assert worst_deviation(W.detach(), b.detach(), exact * torch.nan, features, draws) == np.inf
+
+
 def test_a_small_run_gives_rows_that_figures_and_claims_can_read():
     params = EXPERIMENT.presets["quick"].model_copy(
         update={"n_features": (4, 7), "n_hidden": (2, 2), "density": (0.3, 0.02), "samples": 4000, "steps": 4, "moments": 3, "seeds": 2}
     )
     found = Rows(params, [EXPERIMENT.run(cell, params).of(cell) for cell in EXPERIMENT.cells(params)])
     assert {TILT, HALF, UNBIASED} <= set(verdicts(found))
-    assert len(list(EXPERIMENT.figures(found))) == 3
+    assert len(list(EXPERIMENT.figures(found))) == 4
     assert all(row.losses.shape == (2, len(row.steps), 2) and (row.losses > 0).all() for row in found)
     assert (found.values("losses")[:, 0, 0] == found.values("losses")[:, 1, 0]).all()  # both begin at the same weights

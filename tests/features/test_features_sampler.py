@@ -1,11 +1,14 @@
 """The compiled sampler is torch's to the bit: for any distribution, at any place, however much of a block is drawn."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tegum import draws
 from tegum.features._base import active, fill
 from tegum.features._events import BLOCK, draw
 from tegum.features.anticorrelated import Anticorrelated
@@ -70,6 +73,20 @@ def test_a_block_is_the_same_however_much_of_it_is_drawn(density):
     whole = f.sample(2 * BLOCK, seed=1).dense()
     for first, count in ((0, 1), (0, BLOCK - 1), (BLOCK - 1, 2), (77, 1), (BLOCK + 5, 300)):
         assert f.sample(count, seed=1, first_sample=first).dense().equal(whole[first : first + count])
+
+
+@pytest.mark.parametrize("density", [1 - 1e-9, 1 - 1e-3, 0.5, 0.3, 0.1, 1e-3, 1e-6, 1e-9])
+def test_a_gap_of_one_word_is_geometric_to_two_to_the_minus_33(density):
+    """P(gap < k) = 1 - (1 - p)^k. Gaps get shorter as words get larger, so the first word whose gap is below k is found by halving, for each k."""
+    scale = Bernoulli(n_features=1, density=density).buckets[0].gap_scale
+    k = torch.cat([torch.arange(1, 1001), torch.logspace(3, 10, 200, dtype=torch.float64).long()])
+    low, high = torch.zeros_like(k), torch.full_like(k, 2**32)
+    while bool((low < high).any()):
+        middle = (low + high) // 2
+        below = torch.floor(draws.log(draws.uniform32(middle.clamp(max=2**32 - 1))) * scale) < k
+        high, low = torch.where(below, middle, high), torch.where(below | (low == high), low, middle + 1)
+    wanted = -torch.expm1(k.double() * math.log1p(-density))
+    assert float(((2**32 - high).double() / 2**32 - wanted).abs().max()) <= 2.0**-33 * (1 + 1e-6)
 
 
 @st.composite

@@ -2,7 +2,7 @@
 
 import json
 
-from bench import bench_estimators
+from bench import bench_estimators, bench_toys
 from bench.bench_estimators import Point, Table
 from bench.interleave import Result, Side, interleave
 
@@ -53,3 +53,37 @@ def test_the_race_of_estimators_runs(monkeypatch):
     found = bench_estimators.point(4, 2, 0.05, 3)
     assert found.gain > 0
     assert found.variances[0] > 5 * found.variances[1]
+
+
+def test_the_fastest_way_of_each_peer_is_the_one_to_beat_round_by_round(tmp_path):
+    microseconds = {
+        "tegum": (10.0, 20.0, 10.0),
+        "notebook, 1 thread": (500.0, 900.0, 600.0),
+        "notebook, 2 threads": (400.0, 1000.0, 300.0),
+        "careful eager, 1 thread": (100.0, 300.0, 90.0),
+        "careful compiled, 1 thread": (200.0, 200.0, 200.0),
+    }
+    line = bench_toys.Line(bench_toys.Work(10, 5, 2, 0.1, 100, 10), microseconds, 1e6, 5.0)
+    assert line.best("notebook") == "notebook, 2 threads"
+    assert line.ratios("notebook") == (40, 50, 30)
+    assert line.ratios("careful") == (10, 15, 9)
+    table = bench_toys.Table((line,), {"batch": 0.5}, 123.0, (5.0, 9.0), "here")
+    assert "40.0x (30-50, notebook, 2 threads)" in str(table)
+    assert "10.0x (9-15, careful eager, 1 thread)" in str(table)
+    assert "(200 GFLOP/s)" in str(table)
+    assert "50%" in str(table)
+    saved = json.loads(table.save(tmp_path).read_text())
+    assert (saved["lines"][0]["notebook_ratio"], saved["lines"][0]["careful_ratio"]) == (40, 10)
+    assert (saved["memory_mb"], saved["compile_seconds"], saved["machine"]) == (123, [5, 9], "here")
+
+
+def test_the_race_of_toys_runs(monkeypatch):
+    monkeypatch.setattr(bench_toys, "ROUNDS", 1)
+    monkeypatch.setattr(bench_toys, "THREADS", 1)
+    monkeypatch.setattr(bench_toys, "gemm_seconds", lambda flops: 1.0)
+    monkeypatch.setattr(bench_toys, "compiled_steps", bench_toys.careful_steps)  # the compiler takes longer than all the rest
+    line = bench_toys.line(bench_toys.Work(2, 4, 2, 0.1, 5, 2))
+    assert set(line.microseconds) == {"tegum", "notebook, 1 thread", "careful eager, 1 thread", "careful compiled, 1 thread"}
+    assert all(each[0] > 0 for each in line.microseconds.values())
+    monkeypatch.setattr(bench_toys, "LADDERS", {"batch": [(2, 4, 2, batch, 0.1) for batch in (1 << 18, 1 << 20)]})
+    assert 0 < bench_toys.growth()["batch"] < 2

@@ -133,7 +133,7 @@ SWEEPS = {
     ],
     "stratified": [Bernoulli(n_features=WIDE, density=p, values=v) for p in (0.01, 0.3) for v in ("uniform", "binary", "gaussian")],
 }
-COMPILED = {"steps": 40, "batch_size": 650, "lr": 0.02, "record": [0, 7, 40], "engine": "compiled", "progress": False}
+COMPILED = {"steps": 40, "batch_size": 1300, "lr": 0.02, "record": [0, 7, 40], "engine": "compiled", "progress": False}
 
 
 def swept(estimator, some=slice(None), model=ReLUOutput, **changes):

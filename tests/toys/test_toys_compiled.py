@@ -86,7 +86,7 @@ def test_a_run_stays_with_the_reference_step_by_step(each_pass, run):
     assert moved > 1e4 * (theirs.W - exact.W).abs().amax()  # it went somewhere, and not astray
 
 
-@pytest.mark.parametrize("batch_size", [1, 100, 640])
+@pytest.mark.parametrize("batch_size", [1, 100, 2200])
 def test_the_recorded_loss_is_that_of_the_recorded_weights_on_the_next_batch(each_pass, batch_size):
     whole = plan(record=(0, 1, 17, 64, STEPS), batch_size=batch_size)
     history = trained(Compiled(), whole).history
@@ -114,8 +114,10 @@ def test_runs_end_where_those_of_the_reference_end(n, m, density):
     assert stats.ks_2samp(other.loss.numpy(), theirs.loss.numpy()).pvalue < 1e-10  # which another learning rate would be
 
 
-def test_a_training_that_diverges_is_recorded_as_such(each_pass):
-    whole = plan(optimizer="sgd", lr=1e6, steps=60, record=(0, 30, 60))
+@pytest.mark.parametrize("estimator", ["sampled", "stratified"])
+def test_a_training_that_diverges_is_recorded_as_such(each_pass, estimator):
+    independent = {"features": (FEATURES,) * 3} if estimator == "stratified" else {}
+    whole = plan(optimizer="sgd", lr=1e6, steps=60, record=(0, 30, 60), estimator=estimator, **independent)
     ours, theirs = (trained(engine, whole).history for engine in (Compiled(), Reference()))
     assert not theirs.loss[1:].isfinite().any()
     assert not ours.loss[1:].isfinite().any()
@@ -188,7 +190,7 @@ from tegum.toys.engines import compiled
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB
 
-evaluate.SAMPLES = 128  # two chunks of the common set, each as large as all of the 512 are
+evaluate.SAMPLES = 2048  # two blocks of the 32 of the common set
 model, features = tegum.toys.ReLUOutput(n_features=20, n_hidden=5), tegum.features.Bernoulli(n_features=20, density=.1)
 before = peak()
 run = tegum.train(model, features, instances=10_000, steps=2, batch_size=256, progress=False)

@@ -154,7 +154,7 @@ def cases(draw, kinds=None):
         "features": features,
         "importance": torch.tensor(importance, dtype=torch.float64).expand(len(features), n).contiguous(),
         "seeds": torch.tensor(draw(st.lists(st.integers(0, 2**63 - 1), min_size=len(features), max_size=len(features)))),
-        "batch_size": draw(st.one_of(st.integers(1, 200), st.sampled_from([1, 63, 64, 65, 128, 129, 500]))),
+        "batch_size": draw(st.one_of(st.integers(1, 200), st.sampled_from([1, 63, 64, 65, 129, 500, 1025, 2200]))),
     }
 
 

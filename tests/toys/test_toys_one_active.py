@@ -37,6 +37,12 @@ def exact_uniform(gain, bias):
     return a * a * second + 2 * a * b * first + b * b * none, a * second + b * first, a * first + b * none, first, second
 
 
+@every_kind
+@pytest.mark.parametrize(("gain", "bias"), [(0.5, math.nan), (math.nan, 0.1), (math.nan, math.nan), (math.inf, -math.inf)])
+def test_what_is_no_number_stays_none(kind, gain, bias):
+    assert not all(math.isfinite(found) for found in MOMENTS[kind](gain, bias))
+
+
 @given(gain=NUMBERS, bias=NUMBERS)
 @example(gain=1e-9, bias=-1e-9 * (1 - 1e-7))
 @example(gain=-3e-8, bias=1e-8)

@@ -50,7 +50,10 @@ class Distribution(ABC):
     @cached_property
     def buckets(self) -> tuple[Bucket, ...]:
         """The events, in buckets of nearly one density; what never fires is left out."""
-        return tuple(b for b in self._events() if b.density > 0)
+        found = tuple(b for b in self._events() if b.density > 0)
+        if len(found) > 64:
+            raise ValueError(f"{type(self).__name__} has {len(found)} buckets of events; there are 64 streams of words for them")
+        return found
 
     def sample(
         self,
@@ -65,6 +68,7 @@ class Distribution(ABC):
     ) -> SparseCodes:
         """`n_samples` codes. The same (seed, instance, step, sample) gives the same code on any device and in any batch.
 
+        Samples are drawn in blocks of 1,024, each from its beginning: up to 1,023 before `first_sample` are drawn and thrown away.
         Raises ValueError for more than 2^30 features, a seed outside [0, 2^63), and places outside the counter (see `tegum.draws`).
         """
         check_count("n_samples", n_samples)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tegum._draws_numba import MANY
 from tegum.features._events import BLOCK, VALUES, Bucket
 from tegum.features._events_numba import emit, room_for_entries, room_for_firings
 from tegum.shapes import Float, Int
@@ -26,7 +27,7 @@ def sparse(
     """Positions, ascending, and values (float64) of what is active."""
     flats, found = [], []
     for number, bucket in enumerate(buckets):
-        capacity = _likely(bucket, (n_samples + BLOCK) * len(seeds))
+        capacity = _likely(bucket, n_samples * len(seeds))
         while True:
             flat, value = np.empty(capacity, np.int64), np.empty(capacity, np.float64)
             written = _emit(False, flat, value, bucket, number, n_features, values, n_samples, seeds, instances, step, first_sample)
@@ -89,4 +90,4 @@ def _emit(  # noqa: ANN202
 def _likely(bucket: Bucket, samples: int) -> int:
     """Room for what a bucket switches on in some samples, but for once in 10^14."""
     firings = bucket.density * bucket.count * samples
-    return (int(firings + 8 * math.sqrt(firings + 1)) + BLOCK) * bucket.pick
+    return min(int(firings + 8 * math.sqrt(firings + 1)) + MANY, bucket.count * samples) * bucket.pick

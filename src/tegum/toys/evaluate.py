@@ -28,28 +28,24 @@ def final_loss(module: ToyModule, plan: Plan) -> tuple[Float[Tensor, " instances
     The kind is settled distribution by distribution, so that no instance's loss is of another kind for what is trained beside it.
     """
     value, error = torch.empty(plan.instances, dtype=torch.float64), torch.zeros(plan.instances, dtype=torch.float64)
-    sampled: list[Distribution] = []
-    for features in dict.fromkeys(plan.features):
-        rows = _instances(plan, features)
+    places: dict[Distribution, list[int]] = {}
+    for i, features in enumerate(plan.features):
+        places.setdefault(features, []).append(i)
+    n_sampled = 0
+    for features, where in places.items():
+        rows = torch.tensor(where)
         exact = _exact(module, plan, features, rows)
         if exact is None:
-            sampled.append(features)
+            value[rows], error[rows] = _sampled(module, plan, features, rows)
+            n_sampled += len(where)
         else:
             value[rows] = exact
-    for features in sampled:
-        rows = _instances(plan, features)
-        value[rows], error[rows] = _sampled(module, plan, features, rows)
     by_samples = f"mean over {SAMPLES:,} common samples"
-    if not sampled:
+    if not n_sampled:
         return value, error, "exact expected loss"
-    n_sampled = sum(f in sampled for f in plan.features)
     if n_sampled == plan.instances:
         return value, error, by_samples
     return value, error, f"exact expected loss of {plan.instances - n_sampled} instances, {by_samples} of {n_sampled}"
-
-
-def _instances(plan: Plan, features: Distribution) -> Int[Tensor, " some"]:
-    return torch.tensor([i for i, f in enumerate(plan.features) if f is features])
 
 
 def _exact(module: ToyModule, plan: Plan, features: Distribution, rows: Int[Tensor, " some"]) -> Float[Tensor, " some"] | None:

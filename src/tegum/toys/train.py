@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tegum import parts
-from tegum.checks import check_count
+from tegum.checks import check_below, check_count
 from tegum.features import Distribution
 from tegum.toys.engines import Engine, Plan
 from tegum.toys.engines.reference import OPTIMIZERS, SCHEDULES
@@ -189,6 +189,7 @@ def _seeds(seed: Any, instances: int, device: torch.device) -> tuple[Tensor, Ten
     if not fits or (given < 0).any() or (given > np.iinfo(np.int64).max).any():
         raise ValueError(f"seed is {_shown(seed)}; give one integer from 0 to 2^63 - 1, or {instances}, one an instance")
     if given.ndim == 0:
+        check_below("instances - 1", instances - 1, 2**24)
         return torch.full((instances,), int(given), dtype=torch.int64, device=device), torch.arange(instances, device=device)
     return torch.as_tensor(given.astype(np.int64), device=device), torch.zeros(instances, dtype=torch.int64, device=device)
 

@@ -16,6 +16,7 @@ from tegum.shapes import Float
 from tegum.toys.estimators import at_most_one_active, best_tilt, strata
 
 _NUMBERS = 1 << 22  # in a chunk of samples
+ROUNDING = 1e-14  # what a slope without noise, that of a dead output, may be off by
 TILTS = (0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0)  # times the tilt in use, and never under 1
 
 
@@ -89,7 +90,7 @@ def worst_deviation(
         g, v, h = _slopes(W, b, x)
         batches.append(_gradient(x, g * w[:, None], v * w[:, None], h) / len(x) + known - exact)
     off = torch.stack(batches)
-    return float((off.mean(0) / (off.std(0) / len(off) ** 0.5)).abs().max())
+    return float((off.mean(0) / (off.std(0) / len(off) ** 0.5 + ROUNDING)).abs().nan_to_num(torch.inf).max())
 
 
 def _other_weights(features: Distribution) -> Float[Tensor, "counts tilts"]:

@@ -48,6 +48,7 @@ class CorrelatedSets(Experiment):
 
     id = "A10"
     title = "Correlated and anticorrelated features: at right angles, opposite, side by side"
+    version = 2
     source = "Elhage et al. 2022, 'The geometry of superposition', on correlated and anticorrelated features"
 
     class Params(Training):

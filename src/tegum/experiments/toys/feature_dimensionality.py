@@ -46,6 +46,7 @@ class FeatureDimensionality(Uniform):
 
     id = "A7"
     title = "The geometry of superposition: dimensionality of features, and the polytopes they form"
+    version = 2
     source = "Elhage et al. 2022, 'The Geometry of Superposition', section 'Feature dimensionality'"
     presets = {
         "quick": Uniform.Params(density=densities(3, 4, 4.5, 5, 6, 7, 10), **quick(seeds=4)),

@@ -51,6 +51,7 @@ class LearningDynamics(Experiment):
 
     id = "A12"
     title = "Learning dynamics: features jump between dimensionalities, and the loss drops with them"
+    version = 2
     source = "Elhage et al. 2022, 'Superposition and Learning Dynamics', phenomenon 1"
 
     class Params(Training):

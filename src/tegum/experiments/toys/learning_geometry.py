@@ -53,6 +53,7 @@ class LearningGeometry(Experiment):
 
     id = "A13"
     title = "Learning as geometry: split, triangles, antiprism"
+    version = 2
     source = "Elhage et al. 2022, 'Superposition and Learning Dynamics', phenomenon 2"
 
     class Params(Training):

@@ -42,6 +42,7 @@ class PCAToSuperposition(Experiment):
 
     id = "A11"
     title = "From principal components to superposition: pairs that collapse one by one"
+    version = 2
     source = "Elhage et al. 2022, 'The geometry of superposition', on correlated features and principal components"
 
     class Params(Training):

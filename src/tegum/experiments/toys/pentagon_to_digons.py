@@ -46,6 +46,7 @@ class PentagonToDigons(Experiment):
 
     id = "A9"
     title = "From a pentagon to two digons: one feature made rarer"
+    version = 2
     source = "Elhage et al. 2022, 'The geometry of superposition', on non-uniform superposition"
 
     class Params(Training):

@@ -38,6 +38,7 @@ class ThomsonProblem(Experiment):
 
     id = "A8"
     title = "The Thomson problem: directions of least interference against electrons on a sphere"
+    version = 2
     source = "Elhage et al. 2022, 'The geometry of superposition'; Erber & Hockney 1991 for the least energies"
 
     class Params(Experiment.Params):

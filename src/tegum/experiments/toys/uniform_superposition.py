@@ -25,6 +25,7 @@ class UniformSuperposition(Uniform):
 
     id = "A6"
     title = "Uniform superposition: dims per feature against sparsity"
+    version = 2
     source = "Elhage et al. 2022, 'The Geometry of Superposition', section 'Uniform superposition'"
     presets = {
         "quick": Uniform.Params(density=densities(1, 2, 2.5, 3, 3.5, 4, 5, 7, 10, 30, 100), **quick(seeds=2)),

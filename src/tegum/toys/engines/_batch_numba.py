@@ -46,7 +46,7 @@ class Batch(NamedTuple):
 def room_for_batch(samples: int, n_features: int) -> Batch:
     """Room for a block of so many samples in which everything is active."""
     mine, spare = (room_for_entries(samples * n_features, (np.int32, np.float32)) for _ in range(2))
-    stop, weight = np.empty(samples + 1 + LANES, np.int32), np.ones(samples + 4 * LANES, np.float32)
+    stop, weight = np.empty(samples + 1, np.int32), np.ones(samples + 4 * LANES, np.float32)
     return Batch(stop, *mine, weight, spare, np.empty(samples, np.int64))
 
 

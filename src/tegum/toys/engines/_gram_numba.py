@@ -34,7 +34,7 @@ class Gram(NamedTuple):
     sum_b: np.ndarray  # width
     loss: np.ndarray  # WIDEST
     error: np.ndarray  # samples, WIDEST
-    start: np.ndarray  # features + 1: feature i is active in rows row[start[i]] to row[start[i + 1]]
+    start: np.ndarray  # features + 2: feature i is active in rows row[start[i]] to row[start[i + 1]]
     row: np.ndarray  # int32
     value: np.ndarray  # float32
     width: int

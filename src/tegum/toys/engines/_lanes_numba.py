@@ -2,7 +2,7 @@
 
 The loss is mean I (x - f(x W W^T + b))^2. A tile holds as many samples as four registers have lanes, feature by feature, so that every number of W is
 used on all of them at once; sums over samples stay lane by lane until the step ends. Four outputs (or hidden units) go at a time, to use what is
-loaded four times and to have eight sums under way, which is what a multiply-add takes.
+loaded four times; they are sixteen sums under way, where eight hide how long a multiply-add takes.
 """
 
 from typing import NamedTuple

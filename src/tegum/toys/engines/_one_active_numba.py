@@ -24,8 +24,8 @@ _TINY = 1e-300  # keeps 0 / 0 away, and moves no number
 def uniform(gain, bias):
     """E relu(y)^2, E u relu(y), E relu(y), E u [y > 0], E u^2 [y > 0] for u uniform on [0, 1]."""
     end = gain + bias
-    low = max(0.0, bias)
-    high = max(0.0, end)
+    low = bias * (not bias <= 0.0)  # no number stays none, which max would hide: a training that diverges must show
+    high = end * (not end <= 0.0)
     share = min(1.0, max(low, high) / (abs(gain) + _TINY))
     start = 1.0 - share if gain > 0.0 else 0.0
     middle = 0.5 * (low + high)

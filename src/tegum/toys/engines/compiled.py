@@ -34,6 +34,7 @@ from tegum.toys.estimators import VALUE_MOMENTS, strata
 from tegum.toys.losses.squared_error import SquaredError
 
 _ROUND = 0.1  # seconds between two looks at Ctrl-C and the progress bar
+_LARGEST = 4096  # features whose Gram matrix a thread has room for, twice: 128 MiB
 _GROUPS = 16  # a thread and round, so that threads end together
 
 
@@ -155,8 +156,11 @@ class _Work:
         except KeyboardInterrupt:  # whatever was not handed out yet is done here, so that no group stays behind the others
             take_turns()
             everything.wait()
-            self.done = end
+            self._finished(ended, end)
             raise
+        self._finished(ended, end)
+
+    def _finished(self, ended: Sequence[BaseException | None], end: int) -> None:
         for error in ended:
             if error is not None:
                 raise error
@@ -181,6 +185,8 @@ def _gram_is_quicker(features: Distribution, n: int, m: int, batch_size: int) ->
     In ns, fitted to what was measured. By lanes a sample with something active costs 10 + .13 n m; through the Gram matrix 8 a register of 16
     outputs, each active feature 8 and 1.6 a register, and a step .08 n^2 m.
     """
+    if n > _LARGEST:
+        return False
     active, (tiles, rest) = features.mean_active(), divmod(n, WIDEST)
     registers, rows = 4 * tiles + (0 if rest == 0 else 1 if rest <= LANES else 4), batch_size * -math.expm1(-active)
     gram = rows * 8 * registers + batch_size * active * (8 + 1.6 * registers) + 0.08 * n * n * m
