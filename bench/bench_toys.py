@@ -239,11 +239,12 @@ def growth() -> dict[str, float]:
 
 
 START = """
-import resource, sys, time
+import time
+from pathlib import Path
 import tegum, torch
 from tegum.features import Bernoulli, Zipf
 from tegum.toys.engines.compiled import Compiled
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024  # ru_maxrss begins at the parent's
 def train(instances, n, m, features=None, **how):
     begin = time.perf_counter()
     features = features or Bernoulli(n_features=n, density=.1)

@@ -182,13 +182,13 @@ def test_one_kernel_serves_importances_in_any_layout():
 
 
 MEMORY = """
-import resource
+from pathlib import Path
 import tegum
 from tegum.toys import evaluate
 from tegum.toys.engines import compiled
 
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])  # KiB; ru_maxrss begins at the parent's
 
 evaluate.SAMPLES = 2048  # two blocks of the 32 of the common set
 model, features = tegum.toys.ReLUOutput(n_features=20, n_hidden=5), tegum.features.Bernoulli(n_features=20, density=.1)
@@ -219,7 +219,7 @@ def test_ten_thousand_networks_train_in_half_a_gigabyte():
     tegum.train(MODEL, FEATURES, **ASKED)  # the kernel is on disk: compiling takes memory of its own, once a machine
     engine, megabytes = printed(MEMORY)
     assert engine == "Compiled"
-    assert float(megabytes) < 500
+    assert 15 < float(megabytes) < 500  # the weights and their moments alone are 15 MB
 
 
 def test_another_process_finds_the_kernels_compiled():
