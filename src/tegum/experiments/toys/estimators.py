@@ -75,7 +75,7 @@ class Estimators(Experiment):
         features = Bernoulli(n_features=cell.n_features, density=cell.density)
         model = ReLUOutput(n_features=cell.n_features, n_hidden=cell.n_hidden)
         for name in ESTIMATORS:  # so that kernels are compiled before either is timed
-            train(model, features, estimator=name, **params.training() | {"steps": 1})
+            train(model, features, estimator=name, **params.model_copy(update={"steps": 1}).training())
         runs = [
             train(model, features, instances=params.seeds, estimator=name, record=params.moments, **params.training())
             for name in ESTIMATORS
