@@ -17,6 +17,8 @@ from tegum._kernel_numba import inner
 from tegum._vectors_numba import LANES, aligned, filler, fma, loader, spreader, store, where_positive
 
 WIDEST = 4 * LANES
+_load, _fill, _spread = loader(WIDEST), filler(WIDEST), spreader(WIDEST)
+_load_2, _fill_2, _spread_2 = loader(2 * LANES), filler(2 * LANES), spreader(2 * LANES)
 _ZERO, _ONE = float32(0), float32(1)
 
 
@@ -49,69 +51,60 @@ def room_for_gram(n: int, m: int, samples: int) -> Gram:
     return Gram(*(aligned(size) for size in sizes), *order, width, depth)
 
 
-def _products():
-    """G = W W^T in blocks of 4 by WIDEST, and (A + A^T) W in blocks of 4 rows."""
-    load, fill, spread = loader(WIDEST), filler(WIDEST), spreader(WIDEST)
-    load_2, fill_2, spread_2 = loader(2 * LANES), filler(2 * LANES), spreader(2 * LANES)
-
-    @inner
-    def gram_matrix(gram, W, b, scale, n, m):
-        """Set G and what goes with it; A to 0."""
-        width, depth = gram.width, gram.depth
-        for i in range(n):
+@inner
+def gram_matrix(gram, W, b, scale, n, m):
+    """Set G = W W^T, in blocks of 4 by WIDEST, and what goes with it; A to 0."""
+    width, depth = gram.width, gram.depth
+    for i in range(n):
+        for k in range(m):
+            gram.W[i * depth + k] = gram.WT[k * width + i] = W[i * m + k]
+        gram.b[i], gram.scale[i] = b[i], scale[i]
+    _clear(gram.A)
+    for i in range(0, n, 4):
+        for j in range(0, width, WIDEST):
+            g0, g1, g2, g3 = _fill(_ZERO), _fill(_ZERO), _fill(_ZERO), _fill(_ZERO)
             for k in range(m):
-                gram.W[i * depth + k] = gram.WT[k * width + i] = W[i * m + k]
-            gram.b[i], gram.scale[i] = b[i], scale[i]
-        _clear(gram.A)
-        for i in range(0, n, 4):
-            for j in range(0, width, WIDEST):
-                g0, g1, g2, g3 = fill(_ZERO), fill(_ZERO), fill(_ZERO), fill(_ZERO)
-                for k in range(m):
-                    w, at = load(gram.WT, k * width + j), i * depth + k
-                    g0, g1 = fma(w, spread(gram.W, at), g0), fma(w, spread(gram.W, at + depth), g1)
-                    g2, g3 = fma(w, spread(gram.W, at + 2 * depth), g2), fma(w, spread(gram.W, at + 3 * depth), g3)
-                store(gram.G, i * width + j, g0)
-                store(gram.G, (i + 1) * width + j, g1)
-                store(gram.G, (i + 2) * width + j, g2)
-                store(gram.G, (i + 3) * width + j, g3)
-
-    @inner
-    def gram_gradient(gram, gW, gb, n, m):
-        """Add (A + A^T) W to gW and the sum of dloss/dy to gb, and return the loss."""
-        width, depth, A, AW, ATW = gram.width, gram.depth, gram.A, gram.AW, gram.ATW
-        _clear(ATW)
-        for c in range(0, depth, 2 * LANES):
-            for i in range(0, n, 4):  # four rows of A, times W, and four columns of A^T, times their rows of W
-                a0, a1, a2, a3 = i * width, (i + 1) * width, (i + 2) * width, (i + 3) * width
-                at = i * depth + c
-                r0, r1 = load_2(gram.W, at), load_2(gram.W, at + depth)
-                r2, r3 = load_2(gram.W, at + 2 * depth), load_2(gram.W, at + 3 * depth)
-                s0, s1, s2, s3 = fill_2(_ZERO), fill_2(_ZERO), fill_2(_ZERO), fill_2(_ZERO)
-                for j in range(n):
-                    here = j * depth + c
-                    w, t = load_2(gram.W, here), load_2(ATW, here)
-                    f0, f1, f2, f3 = spread_2(A, a0 + j), spread_2(A, a1 + j), spread_2(A, a2 + j), spread_2(A, a3 + j)
-                    s0, s1, s2, s3 = fma(f0, w, s0), fma(f1, w, s1), fma(f2, w, s2), fma(f3, w, s3)
-                    store(ATW, here, fma(f3, r3, fma(f2, r2, fma(f1, r1, fma(f0, r0, t)))))
-                store(AW, at, s0)
-                store(AW, at + depth, s1)
-                store(AW, at + 2 * depth, s2)
-                store(AW, at + 3 * depth, s3)
-        for i in range(n):
-            for k in range(m):
-                gW[i * m + k] += AW[i * depth + k] + ATW[i * depth + k]
-            gb[i] += gram.sum_b[i]
-        _clear(gram.sum_b)
-        loss = _ZERO
-        for lane in range(len(gram.loss)):
-            loss += gram.loss[lane]
-        _clear(gram.loss)
-        return loss
-
-    return gram_matrix, gram_gradient
+                w, at = _load(gram.WT, k * width + j), i * depth + k
+                g0, g1 = fma(w, _spread(gram.W, at), g0), fma(w, _spread(gram.W, at + depth), g1)
+                g2, g3 = fma(w, _spread(gram.W, at + 2 * depth), g2), fma(w, _spread(gram.W, at + 3 * depth), g3)
+            store(gram.G, i * width + j, g0)
+            store(gram.G, (i + 1) * width + j, g1)
+            store(gram.G, (i + 2) * width + j, g2)
+            store(gram.G, (i + 3) * width + j, g3)
 
 
-gram_matrix, gram_gradient = _products()
+@inner
+def gram_gradient(gram, gW, gb, n, m):
+    """Add (A + A^T) W to gW and the sum of dloss/dy to gb, and return the loss."""
+    width, depth, A, AW, ATW = gram.width, gram.depth, gram.A, gram.AW, gram.ATW
+    _clear(ATW)
+    for c in range(0, depth, 2 * LANES):
+        for i in range(0, n, 4):  # four rows of A, times W, and four columns of A^T, times their rows of W
+            a0, a1, a2, a3 = i * width, (i + 1) * width, (i + 2) * width, (i + 3) * width
+            at = i * depth + c
+            r0, r1 = _load_2(gram.W, at), _load_2(gram.W, at + depth)
+            r2, r3 = _load_2(gram.W, at + 2 * depth), _load_2(gram.W, at + 3 * depth)
+            s0, s1, s2, s3 = _fill_2(_ZERO), _fill_2(_ZERO), _fill_2(_ZERO), _fill_2(_ZERO)
+            for j in range(n):
+                here = j * depth + c
+                w, t = _load_2(gram.W, here), _load_2(ATW, here)
+                f0, f1, f2, f3 = _spread_2(A, a0 + j), _spread_2(A, a1 + j), _spread_2(A, a2 + j), _spread_2(A, a3 + j)
+                s0, s1, s2, s3 = fma(f0, w, s0), fma(f1, w, s1), fma(f2, w, s2), fma(f3, w, s3)
+                store(ATW, here, fma(f3, r3, fma(f2, r2, fma(f1, r1, fma(f0, r0, t)))))
+            store(AW, at, s0)
+            store(AW, at + depth, s1)
+            store(AW, at + 2 * depth, s2)
+            store(AW, at + 3 * depth, s3)
+    for i in range(n):
+        for k in range(m):
+            gW[i * m + k] += AW[i * depth + k] + ATW[i * depth + k]
+        gb[i] += gram.sum_b[i]
+    _clear(gram.sum_b)
+    loss = _ZERO
+    for lane in range(len(gram.loss)):
+        loss += gram.loss[lane]
+    _clear(gram.loss)
+    return loss
 
 
 @inner
