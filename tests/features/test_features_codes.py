@@ -32,6 +32,13 @@ def test_codes_of_a_dense_array_give_it_back():
     assert "<table" in z._repr_html_()
 
 
+def test_batches_of_several_widths_stand_one_after_the_other():
+    parts = [SparseCodes.from_dense(DENSE[:1]), SparseCodes.from_dense(DENSE[1:2]), SparseCodes.from_dense(DENSE[2:])]
+    assert SparseCodes.concatenate(parts).dense().numpy() == pytest.approx(DENSE)
+    with pytest.raises(ValueError, match=r"the batches have \[3, 4\] features"):
+        SparseCodes.concatenate([parts[0], SparseCodes.from_dense(np.ones((1, 3)))])
+
+
 def test_one_sample_a_slice_and_a_mask_are_batches():
     z = SparseCodes.from_dense(DENSE)
     assert z[2].dense().tolist() == z[-1].dense().tolist() == [DENSE[2].tolist()]

@@ -1,11 +1,13 @@
 """Decoder: the contract of every algorithm that reads codes z back out of activations x, and `decode`, the one door to all of them.
 
-A decoder never sees the truth: what it needs beyond (D, x) it declares as fields, and which codes it can return as `values`. `init` computes
-what depends on the dictionary alone, `run` decodes a batch. Failure is a value per sample: one bad sample never spoils a batch.
+A decoder never sees the truth: what it needs beyond (D, x) it declares as fields, and which codes it can return as `kinds`, of which `values`
+is the one asked for. `init` computes what depends on the dictionary alone, `run` decodes a batch. Failure is a value per sample: one bad
+sample never spoils a batch.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,21 +15,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tegum.checks import check_count
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
+from tegum.progress import bar
 from tegum.results import Result
 from tegum.shapes import Bool, Float, Int
 
 if TYPE_CHECKING:
     import pandas as pd
 
+HELD = 1 << 26  # numbers that a decoder may hold in arrays of (samples, features); larger batches are decoded in parts
+
 
 class Values(StrEnum):
-    """What codes a decoder can return."""
+    """What codes a decoder returns: zeros and ones (a relaxed solver: numbers in [0, 1]), numbers of at least 0, or any numbers."""
 
     BINARY = "binary"
     NONNEGATIVE = "nonnegative"
     SIGNED = "signed"
+
+
+def as_kind(values: Float[Tensor, "*shape"], kind: Values | str) -> Float[Tensor, "*shape"]:
+    """Values of chosen features as codes of that kind: signed as they are, else what is not positive is not active; binary is 1."""
+    if kind is Values.SIGNED:
+        return values
+    return values.clamp(min=0) if kind is Values.NONNEGATIVE else (values > 0).to(values.dtype)
 
 
 class Status(IntEnum):
@@ -74,20 +87,32 @@ class Decoded(Result):
 
     def support_exact(self, truth: SparseCodes) -> Bool[Tensor, " batch"]:
         """Whether the active set is right, sample by sample. ValueError for codes of another size."""
-        self._compares(truth)
-        return ((self.z.dense() != 0) == (truth.to(self.z.values.device).dense() != 0)).all(-1)
+        return self._differs(truth, lambda values: (values != 0).to(torch.float32)).eq(0)
 
     def exact(self, truth: SparseCodes, tolerance: float | None = None) -> Bool[Tensor, " batch"]:
         """Whether every value is right: after rounding to the nearest integer, or within `tolerance` if one is given."""
-        self._compares(truth)
-        found, wanted = self.z.dense(), truth.to(self.z.values.device, self.z.values.dtype).dense()
-        return ((found.round() == wanted) if tolerance is None else ((found - wanted).abs() <= tolerance)).all(-1)
+        if tolerance is None:
+            return self._differs(truth, torch.round, lambda values: values).eq(0)
+        return self._differs(truth, lambda values: values) <= tolerance
 
-    def _compares(self, truth: SparseCodes) -> None:
+    def _differs(
+        self, truth: SparseCodes, seen: Callable[[Tensor], Tensor], wanted: Callable[[Tensor], Tensor] | None = None
+    ) -> Float[Tensor, " batch"]:
+        """The largest |seen(z_i) - wanted(truth_i)| over the features of each sample, from what is active alone."""
         if (len(truth), truth.n_features) != (len(self.z), self.z.n_features):
             raise ValueError(
                 f"{len(self.z)} samples of {self.z.n_features} features were decoded, but the truth has {len(truth)} of {truth.n_features}"
             )
+        truth = truth.to(self.z.values.device, self.z.values.dtype)
+        indices, order = torch.cat([self.z.indices, truth.indices], dim=1).sort(dim=1)
+        values = torch.cat([seen(self.z.values), -(wanted or seen)(truth.values)], dim=1).gather(1, order)
+        if not indices.shape[1]:
+            return values.new_zeros(len(indices))
+        twice = (indices[:, 1:] == indices[:, :-1]) & (indices[:, 1:] >= 0)
+        total = values.clone()
+        total[:, 1:] += torch.where(twice, values[:, :-1], 0)
+        total[:, :-1].masked_fill_(twice, 0)
+        return torch.where(indices >= 0, total, 0).abs().amax(dim=1)
 
     def to_dataframe(self) -> "pd.DataFrame":
         """One line a sample: status, active features found, steps, residual."""
@@ -109,9 +134,30 @@ class Decoded(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Decoder(ABC):
-    """One algorithm x -> z, as a frozen description of what it is told."""
+    """One algorithm x -> z, as a frozen description of what it is told; `values` is the kind of codes that it returns, one of its `kinds`."""
 
-    values: ClassVar[Values]
+    kinds: ClassVar[tuple[Values, ...]]
+    knows: ClassVar[tuple[str, ...]] = ("n_active", "prior", "noise_std")  # the fields that tell of the truth; the others are settings
+    arrays: ClassVar[int] = 4  # how many (samples, features) arrays `run` holds at a time
+    values: Values | str = Values.NONNEGATIVE
+
+    def __post_init__(self) -> None:
+        """Check every field once, here: a description that exists is one that can be run."""
+        kinds = getattr(self, "kinds", (self.values,))
+        if self.values not in tuple(kinds):
+            raise ValueError(f"values is {self.values!r}; {type(self).__name__} returns {' or '.join(kinds)} codes")
+        object.__setattr__(self, "values", Values(self.values))
+        self._check()
+
+    def _check(self) -> None:
+        """Raise ValueError for fields out of range. A decoder that says nothing has its `n_active` checked."""
+        if (n_active := getattr(self, "n_active", None)) is not None:
+            check_count("n_active", n_active)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What it was told beside the dictionary and x, by the names of the fields: nothing for a decoder that finds out by itself."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name in self.knows and getattr(self, f.name) is not None}
 
     @abstractmethod
     def init(self, dictionary: Dictionary) -> Any:
@@ -122,11 +168,37 @@ class Decoder(ABC):
         """Decode a batch of finite samples."""
 
 
-def decode(dictionary: Dictionary, x: Tensor | np.ndarray, decoder: Decoder, *, state: Any = None, throw: bool = False) -> Decoded:
-    """Read codes out of x (B, d) with `decoder`; pass `state=decoder.init(dictionary)` to reuse it over batches.
+@dataclass(frozen=True, kw_only=True)
+class WarmDecoder(Decoder):
+    """A decoder that can begin from codes near those it looks for, such as what it found for a neighbouring x or penalty."""
 
-    Raises ValueError when shapes or dtypes do not fit, before any work. A sample that fails says so in `status`; with `throw=True` the first
-    such sample raises instead.
+    @abstractmethod
+    def run(self, state: Any, dictionary: Dictionary, x: Float[Tensor, "batch dims"], start: SparseCodes | None = None) -> Decoded:
+        """Decode a batch of finite samples, from `start` where it is given."""
+
+
+def decode(
+    dictionary: Dictionary,
+    x: Tensor | np.ndarray,
+    decoder: Decoder,
+    *,
+    state: Any = None,
+    start: SparseCodes | None = None,
+    batch_size: int | None = None,
+    throw: bool = False,
+    progress: bool | None = None,
+) -> Decoded:
+    """Read codes out of x (B, d) with `decoder`, on the device of the dictionary.
+
+    Parameters
+    ----------
+    state : `decoder.init(dictionary)`, to reuse it over calls.
+    start : codes to begin from, one a sample; for decoders that take them (`WarmDecoder`).
+    batch_size : samples decoded at a time; by default as many as keep the decoder's arrays of (samples, features) below 2^26 numbers.
+    throw : raise RuntimeError at the first sample that failed; otherwise its `status` says so.
+    progress : a bar on stderr, where there is more than one batch; by default only on a terminal.
+
+    Raises ValueError when shapes or dtypes do not fit, before any work.
     """
     if not isinstance(dictionary, Dictionary):
         raise ValueError(f"dictionary is {type(dictionary).__name__}; wrap a table of directions as tegum.dictionaries.Dense(table)")
@@ -139,14 +211,44 @@ def decode(dictionary: Dictionary, x: Tensor | np.ndarray, decoder: Decoder, *, 
         raise ValueError(f"x has {x.shape[1]} columns but the dictionary has {dictionary.n_dims} dims")
     if x.dtype != dictionary.dtype:
         raise ValueError(f"x is {x.dtype} but the dictionary is {dictionary.dtype}; x.to(dictionary.dtype) makes them alike")
-    if getattr(decoder, "n_active", 0) > dictionary.n_features:
+    if x.device != dictionary.device:
+        raise ValueError(f"x is on {x.device} but the dictionary on {dictionary.device}")
+    if (getattr(decoder, "n_active", None) or 0) > dictionary.n_features:
         raise ValueError(f"n_active is {getattr(decoder, 'n_active', 0)} but the dictionary has {dictionary.n_features} features")
+    if start is not None:
+        if not isinstance(decoder, WarmDecoder):
+            raise ValueError(f"{type(decoder).__name__} begins from nothing; it takes no start")
+        if (len(start), start.n_features) != (len(x), dictionary.n_features):
+            raise ValueError(
+                f"start has {len(start)} samples of {start.n_features} features; there are {len(x)} samples of {dictionary.n_features}"
+            )
+        start = start.to(dictionary.device, dictionary.dtype)
+    if batch_size is not None:
+        check_count("batch_size", batch_size)
+    size = batch_size or max(1, HELD // max(1, dictionary.n_features * decoder.arrays))
+    state = decoder.init(dictionary) if state is None else state
+    parts = []
+    with bar("decoding", len(x), "samples", False if len(x) <= size else progress) as tick, torch.no_grad():
+        for first in range(0, max(1, len(x)), size):
+            rows = slice(first, first + size)
+            parts.append(_decode(dictionary, x[rows], decoder, state, None if start is None else start[rows]))
+            tick(min(len(x), first + size))
+    out = Decoded(
+        SparseCodes.concatenate([part.z for part in parts]),
+        *(torch.cat([getattr(part, name) for part in parts]) for name in ("status", "steps", "residual")),
+    )
+    if throw and (out.status != Status.OK).any():
+        first = int((out.status != Status.OK).nonzero()[0])
+        failed = Status(int(out.status[first]))
+        raise RuntimeError(f"sample {first} ended as {failed.name}: {failed.advice}")
+    return out
+
+
+def _decode(dictionary: Dictionary, x: Tensor, decoder: Decoder, state: Any, start: SparseCodes | None) -> Decoded:
     finite = torch.isfinite(x).all(dim=1)
-    out = decoder.run(decoder.init(dictionary) if state is None else state, dictionary, torch.where(finite[:, None], x, 0))
+    known = torch.where(finite[:, None], x, 0)
+    begin = (start,) if isinstance(decoder, WarmDecoder) else ()
+    out = decoder.run(state, dictionary, known, *begin)
     z = SparseCodes(torch.where(finite[:, None], out.z.indices, -1), torch.where(finite[:, None], out.z.values, 0), out.z.n_features)
     status = torch.where(finite, out.status, Status.NONFINITE_INPUT)
-    if throw and (status != Status.OK).any():
-        first = int((status != Status.OK).nonzero()[0])
-        failed = Status(int(status[first]))
-        raise RuntimeError(f"sample {first} ended as {failed.name}: {failed.advice}")
     return Decoded(z, status, out.steps, (x - dictionary.encode(z)).norm(dim=1))

@@ -5,29 +5,27 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from tegum.checks import check_count
-from tegum.decoders._base import Decoded, Decoder, Values
+from tegum.decoders._base import Decoded, Decoder, Values, as_kind
 from tegum.dictionaries import Dictionary
 from tegum.shapes import Float
 
 
 @dataclass(frozen=True, kw_only=True)
 class TopK(Decoder):
-    """Keep the `n_active` largest projections of each sample, at their own values where these are positive."""
+    """Keep the `n_active` largest projections of each sample (of either sign, if signed): at their own values, or at 1 if binary."""
 
-    values: ClassVar[Values] = Values.NONNEGATIVE
+    kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
+    arrays: ClassVar[int] = 1
     n_active: int
-
-    def __post_init__(self) -> None:
-        """Check the one field."""
-        check_count("n_active", self.n_active)
 
     def init(self, dictionary: Dictionary) -> Float[Tensor, " features"]:
         """The squared norms, by which projections are scaled."""
-        return dictionary.squared_norms()
+        norms = dictionary.squared_norms()
+        return norms.clamp(min=norms.max() * 1e-12)
 
     def run(self, state: Float[Tensor, " features"], dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Decoded:
         """One pass of correlations."""
-        projections = dictionary.correlate(x) / state.clamp(min=state.max() * 1e-12)
-        values, indices = projections.topk(self.n_active, dim=-1)
-        return Decoded.of(indices, values.clamp(min=0), dictionary.n_features)
+        projections = dictionary.correlate(x) / state
+        indices = (projections.abs() if self.values is Values.SIGNED else projections).topk(self.n_active, dim=-1).indices
+        values = projections.gather(1, indices)
+        return Decoded.of(indices, as_kind(values, self.values), dictionary.n_features)

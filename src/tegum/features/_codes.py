@@ -1,7 +1,7 @@
 """SparseCodes: a batch of sparse feature vectors z, by the indices and values of what is active."""
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, SupportsIndex
 
@@ -40,11 +40,26 @@ class SparseCodes(Result):
         z = torch.as_tensor(z)
         if z.ndim != 2:
             raise ValueError(f"z has shape {tuple(z.shape)}; dense codes are (samples, features)")
-        active = z != 0
-        k = int(active.sum(-1).max()) if z.numel() else 0
-        order = active.to(torch.int8).argsort(dim=-1, descending=True, stable=True)[:, :k]
-        there = active.gather(1, order)
-        return cls(torch.where(there, order, -1), torch.where(there, z.gather(1, order), 0), z.shape[1])
+        row, column = (z != 0).nonzero(as_tuple=True)
+        counts = torch.bincount(row, minlength=len(z))
+        slot = torch.arange(len(row), device=z.device) - (counts.cumsum(0) - counts)[row]
+        width = int(counts.max()) if len(z) else 0
+        indices = torch.full((len(z), width), -1, dtype=torch.int64, device=z.device)
+        indices[row, slot] = column
+        values = torch.zeros((len(z), width), dtype=z.dtype, device=z.device)
+        values[row, slot] = z[row, column]
+        return cls(indices, values, z.shape[1])
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["SparseCodes"]) -> "SparseCodes":
+        """Several batches over the same features as one, padded to the widest. ValueError where features differ in number."""
+        sizes = {part.n_features for part in parts}
+        if len(sizes) != 1:
+            raise ValueError(f"the batches have {sorted(sizes)} features; they must all have the same number, and be one at least")
+        width = max(part.indices.shape[1] for part in parts)
+        widened = [torch.nn.functional.pad(part.indices, (0, width - part.indices.shape[1]), value=-1) for part in parts]
+        values = [torch.nn.functional.pad(part.values, (0, width - part.values.shape[1])) for part in parts]
+        return cls(torch.cat(widened), torch.cat(values), sizes.pop())
 
     def dense(self) -> Float[Tensor, "batch features"]:
         """The (B, N) tensor. For large N use indices and values instead: this holds B x N numbers."""

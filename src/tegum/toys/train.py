@@ -1,9 +1,7 @@
 """`train`: the one door to training toy networks. It checks everything once, picks an engine, and tells the loss of what came out."""
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from torch import Tensor
 from tegum import parts
 from tegum.checks import check_below, check_count
 from tegum.features import Distribution
+from tegum.progress import bar
 from tegum.toys.engines import Engine, Plan
 from tegum.toys.engines.reference import OPTIMIZERS, SCHEDULES
 from tegum.toys.estimators import ESTIMATORS, why_not
@@ -72,7 +71,7 @@ def train(
     )  # fmt: skip
     chosen = _engine(engine, plan)
     begin = time.perf_counter()
-    with _bar(plan.steps, progress) as tick:
+    with bar("training", plan.steps, "steps", progress) as tick:
         trained = chosen.train(plan, tick)
     seconds = time.perf_counter() - begin
     last = plan.model.restored(trained.state)
@@ -253,18 +252,3 @@ def _shown(value: Any) -> str:
     """A value as an error shows it: on one line, not too long."""
     line = " ".join(repr(value).split())
     return line if len(line) <= 80 else f"{line[:77]}..."
-
-
-@contextmanager
-def _bar(steps: int, progress: bool | None) -> Iterator[Callable[[int], None]]:  # noqa: FBT001
-    if progress is False or (progress is None and not sys.stderr.isatty()):
-        yield lambda done: None  # noqa: ARG005
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("steps, left"), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=console.is_terminal) as bar:
-        task = bar.add_task("training", total=steps)
-        yield lambda done: bar.update(task, completed=done)
