@@ -11,20 +11,20 @@ from jaxtyping import install_import_hook
 settings.register_profile("tegum", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("tegum")
 
-TOYS = Path(__file__).parents[1] / "src" / "tegum" / "toys"
+PACKAGE = Path(__file__).parents[1] / "src" / "tegum"
+ROOMS = "dictionaries", "decoders", "toys"
 
 install_import_hook(
     [
         "tegum.features._base",
         "tegum.features._codes",
         "tegum.features._events",
-        "tegum.dictionaries",
-        "tegum.decoders",
         "tegum.geometry",
         "tegum.theory",
         *(
-            ".".join(("tegum.toys", *file.relative_to(TOYS).with_suffix("").parts))
-            for file in TOYS.rglob("*.py")
+            ".".join(("tegum", *file.relative_to(PACKAGE).with_suffix("").parts))
+            for room in ROOMS
+            for file in (PACKAGE / room).rglob("*.py")
             if file.name != "__init__.py" and not file.stem.endswith("_numba")
         ),
     ],

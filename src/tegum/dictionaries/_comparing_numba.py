@@ -1,0 +1,52 @@
+# ruff: noqa: ARG001  numba calls these with what it has, wanted or not
+"""Vectors compared with a number or with each other (see `tegum._vectors_numba`): which lanes are above a limit, as bits of one word."""
+
+from llvmlite import ir
+from numba import types
+from numba.core.cgutils import get_or_insert_function
+from numba.extending import intrinsic
+
+from tegum._vectors_numba import _splat
+
+
+@intrinsic
+def lanes_above(typing, vector, limit):
+    """One bit a lane: whether its number is above `limit`; NaN is not."""
+
+    def generate(context, builder, signature, arguments):
+        mask = builder.fcmp_ordered(">", arguments[0], _splat(builder, arguments[1], signature.args[0].lanes))
+        return builder.zext(builder.bitcast(mask, ir.IntType(signature.args[0].lanes)), ir.IntType(64))
+
+    return types.uint64(vector, vector.element), generate
+
+
+@intrinsic
+def lowest_bit(typing, word):
+    """The place of the lowest bit of a word that is not 0."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
+def larger(typing, a, b):
+    """The larger of two vectors of floats in each lane; b where one is NaN."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
+
+    return a(a, b), generate
+
+
+@intrinsic
+def magnitude(typing, vector):
+    """|.| in each lane."""
+
+    def generate(context, builder, signature, arguments):
+        value, kind = arguments[0], signature.args[0]
+        name = f"llvm.fabs.v{kind.lanes}f{kind.element.bitwidth}"
+        return builder.call(get_or_insert_function(builder.module, ir.FunctionType(value.type, [value.type]), name), [value])
+
+    return vector(vector), generate
