@@ -23,6 +23,7 @@ from tegum.theory.phase import (
     two_dim_phase,
 )
 from tegum.theory.polygons import PolygonOptimum, best_polygon, polygon, polygon_loss
+from tegum.theory.priors import Channel, Posterior, channel, log_odds, posterior, value_moments
 from tegum.theory.rarer_feature import ByRareOutput, Pentagons, bent_pentagons, digon_crossings, one_rarer, two_digons_loss
 from tegum.theory.sphere_packing import THOMSON_ENERGY, THOMSON_SHAPE, coulomb_energy, interference_loss, ring_energy, ring_harmonic
 from tegum.theory.terms import LossTerms, linear_loss_terms, one_active_loss, zero_active_loss
@@ -34,17 +35,20 @@ __all__ = [
     "TWO_DIM_PHASES",
     "Boundaries",
     "ByRareOutput",
+    "Channel",
     "LossTerms",
     "Minima",
     "Optimum",
     "PairMinima",
     "Pentagons",
     "PolygonOptimum",
+    "Posterior",
     "bent_pentagons",
     "best_linear_loss",
     "best_one_dim",
     "best_polygon",
     "best_two_dim",
+    "channel",
     "collapse_border",
     "coulomb_energy",
     "covariance",
@@ -53,6 +57,7 @@ __all__ = [
     "interference_loss",
     "linear_loss_terms",
     "local_minima",
+    "log_odds",
     "one_active_loss",
     "one_dim_boundaries",
     "one_dim_candidates",
@@ -65,6 +70,7 @@ __all__ = [
     "pair_minima",
     "polygon",
     "polygon_loss",
+    "posterior",
     "ring_energy",
     "ring_harmonic",
     "subset_bits",
@@ -76,5 +82,6 @@ __all__ = [
     "two_dim_minima",
     "two_dim_models",
     "two_dim_phase",
+    "value_moments",
     "zero_active_loss",
 ]
