@@ -19,7 +19,14 @@ def example(construct):
     return construct(**given, **({"dtype": torch.float64} if "dtype" in names else {}))
 
 
-every = pytest.mark.parametrize("construct", [pytest.param(c, id=n) for n, c in parts.discover("dictionaries").items()])
+PARTS = parts.discover("dictionaries")
+every = pytest.mark.parametrize("construct", [pytest.param(c, id=n) for n, c in PARTS.items()])
+DRAWN = {name: part for name, part in PARTS.items() if "seed" in inspect.signature(part).parameters}
+drawn = pytest.mark.parametrize("construct", [pytest.param(c, id=n) for n, c in DRAWN.items()])
+
+
+def sizes(construct):
+    return {name: SIZES[name] for name in inspect.signature(construct).parameters if name in SIZES}
 
 
 @every
@@ -56,3 +63,88 @@ def test_no_active_feature_gives_the_zero_vector(construct):
     z = ExactlyK(n_features=D.n_features, n_active=1).sample(2, dtype=D.dtype)
     nothing = type(z)(torch.full_like(z.indices, -1), torch.zeros_like(z.values), z.n_features)
     assert D.encode(nothing).eq(0).all()
+
+
+@every
+def test_blocks_and_the_largest_are_those_of_all_correlations(construct):
+    D = example(construct)
+    x = torch.linspace(-3, 5, 11 * D.n_dims, dtype=D.dtype).sin().reshape(11, D.n_dims)
+    whole = D.correlate(x)
+    for block in (1, 7, 64, None):
+        starts, blocks = zip(*D.correlations(x, block), strict=True)
+        assert list(starts) == [sum(b.shape[1] for b in blocks[:i]) for i in range(len(blocks))]
+        assert all(b.shape[1] <= (block or D.n_features) for b in blocks)
+        torch.testing.assert_close(torch.cat(blocks, dim=1), whole)
+    scale = torch.linspace(0.5, 2, D.n_features, dtype=D.dtype)
+    for k, signed, by in (
+        (1, False, None),
+        (6, False, None),
+        (6, True, None),
+        (6, False, scale),
+        (6, True, scale),
+        (D.n_features, False, None),
+    ):
+        values, features = D.largest(x, k, signed=signed, scale=by)
+        seen = whole if by is None else whole / by
+        torch.testing.assert_close(values, seen.gather(1, features))
+        size = (lambda v: v.abs()) if signed else (lambda v: v)
+        torch.testing.assert_close(size(values), size(seen).topk(k, dim=1).values)
+        assert all(len(set(row)) == k for row in features.tolist())
+
+
+@every
+def test_the_gram_matrix_comes_in_parts_and_sums(construct):
+    D = example(construct)
+    gram = D.dense() @ D.dense().T
+    rows, columns = torch.tensor([3, 0, 17]), torch.tensor([5, 3])
+    torch.testing.assert_close(D.gram(rows), gram[rows][:, rows])
+    torch.testing.assert_close(D.gram(rows, columns), gram[rows][:, columns])
+    for size in (1, 7, None):
+        torch.testing.assert_close(torch.cat([block for _, block in D.gram_blocks(size)]), gram)
+    others = gram - torch.diag(gram.diagonal())
+    torch.testing.assert_close(D.gram_row_sums(power=1), others.abs().sum(1))
+    torch.testing.assert_close(D.gram_row_sums(power=2), others.square().sum(1))
+
+
+@every
+def test_it_is_the_same_dictionary_in_another_dtype(construct):
+    D = example(construct)
+    single = D.to(dtype=torch.float32)
+    assert (single.dtype, single.device, single.n_features) == (torch.float32, D.device, D.n_features)
+    torch.testing.assert_close(single.dense(), D.dense().float())
+    z = ExactlyK(n_features=D.n_features, n_active=5, values="gaussian").sample(4)
+    torch.testing.assert_close(single.correlate(single.encode(z)), D.correlate(D.encode(z.to(dtype=D.dtype))).float(), rtol=1e-4, atol=1e-4)
+
+
+@drawn
+def test_a_seed_gives_the_same_directions_again_and_another_seed_others(construct):
+    given = sizes(construct)
+    D, again, other = construct(**given), construct(**given), construct(**(given | {"seed": 4}))
+    assert D.dense().equal(again.dense())
+    assert not D.dense().equal(other.dense())
+    assert D.dtype == torch.float32
+
+
+@drawn
+@pytest.mark.parametrize("wrong", [{"n_features": 0}, {"n_dims": 0}, {"seed": -1}, {"dtype": torch.int64}], ids=lambda w: next(iter(w)))
+def test_sizes_and_seeds_are_checked_at_the_door(construct, wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        construct(**(sizes(construct) | wrong))
+
+
+@every
+def test_what_does_not_fit_is_refused_with_the_sizes_seen(construct):
+    D = example(construct)
+    x = torch.zeros(2, D.n_dims, dtype=D.dtype)
+    with pytest.raises(ValueError, match=rf"\(2, {D.n_dims + 1}\)"):
+        D.correlate(torch.zeros(2, D.n_dims + 1, dtype=D.dtype))
+    with pytest.raises(ValueError, match="float16"):
+        D.correlate(x.half())
+    with pytest.raises(ValueError, match=f"k is {D.n_features + 1}"):
+        D.largest(x, D.n_features + 1)
+    with pytest.raises(ValueError, match="scale"):
+        D.largest(x, 2, scale=torch.ones(3, dtype=D.dtype))
+    with pytest.raises(ValueError, match="block is 0"):
+        D.correlations(x, 0)
+    with pytest.raises(ValueError, match="power is 3"):
+        D.gram_row_sums(power=3)

@@ -43,6 +43,9 @@ class Dense(Dictionary):
         """One matrix product."""
         return x @ self.table.T
 
+    def _rows(self, start: int, stop: int) -> Float[Tensor, "some dims"]:
+        return self.table[start:stop]
+
     def dense(self) -> Float[Tensor, "features dims"]:
         """The table itself."""
         return self.table
