@@ -6,6 +6,19 @@ from tegum.theory.cross_entropy import tokens_on_neuron_loss
 from tegum.theory.free_phases import Minima, one_dim_minima, pair_border, two_dim_minima
 from tegum.theory.linear_optimum import best_linear_loss, covariance
 from tegum.theory.losses import expected_loss
+from tegum.theory.one_step import (
+    bayes_threshold,
+    bayes_threshold_dims,
+    bayes_threshold_success,
+    filter_error,
+    filter_error_bound,
+    threshold_dims,
+    threshold_dims_asymptotic,
+    threshold_success,
+    topk_dims,
+    topk_dims_asymptotic,
+    topk_success,
+)
 from tegum.theory.optimum import Optimum, local_minima, optimal_loss
 from tegum.theory.phase import (
     ONE_DIM_PHASES,
@@ -43,6 +56,9 @@ __all__ = [
     "Pentagons",
     "PolygonOptimum",
     "Posterior",
+    "bayes_threshold",
+    "bayes_threshold_dims",
+    "bayes_threshold_success",
     "bent_pentagons",
     "best_linear_loss",
     "best_one_dim",
@@ -54,6 +70,8 @@ __all__ = [
     "covariance",
     "digon_crossings",
     "expected_loss",
+    "filter_error",
+    "filter_error_bound",
     "interference_loss",
     "linear_loss_terms",
     "local_minima",
@@ -75,7 +93,13 @@ __all__ = [
     "ring_harmonic",
     "subset_bits",
     "three_pairs",
+    "threshold_dims",
+    "threshold_dims_asymptotic",
+    "threshold_success",
     "tokens_on_neuron_loss",
+    "topk_dims",
+    "topk_dims_asymptotic",
+    "topk_success",
     "triple_point",
     "two_digons_loss",
     "two_dim_candidates",

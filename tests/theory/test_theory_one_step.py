@@ -1,0 +1,149 @@
+"""One-step decoders against their definitions in many digits, against decoding itself, and against their own limits."""
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tegum.theory import (
+    bayes_threshold,
+    bayes_threshold_dims,
+    bayes_threshold_success,
+    filter_error,
+    filter_error_bound,
+    threshold_dims,
+    threshold_dims_asymptotic,
+    threshold_success,
+    topk_dims,
+    topk_dims_asymptotic,
+    topk_success,
+)
+
+PLACES = [(10, 3), (256, 8), (4096, 16), (10**60, 7), (10**60, 10**20), (10**60, 10**60 - 3), (6, 6)]
+
+
+@pytest.mark.parametrize(("d", "n", "k"), [(450, 4096, 16), (30, 10, 3), (60, 20, 10), (300, 40, 38), (3, 4, 2)])
+def test_topk_success_equals_the_integral_over_the_largest_inactive(d, n, k):
+    with mpmath.workdps(25):
+        active, other = mpmath.sqrt(mpmath.mpf(k - 1) / d), mpmath.sqrt(mpmath.mpf(k) / d)
+
+        def chance(y):
+            density = (n - k) * mpmath.npdf(y / other) / other * mpmath.ncdf(y / other) ** (n - k - 1)
+            return density * mpmath.ncdf((1 - y) / active) ** k
+
+        exact = float(mpmath.nstr(mpmath.quad(chance, [other * t for t in range(-12, 15)]), 20))
+    assert topk_success(d, n, k) == pytest.approx(exact, rel=1e-13)
+
+
+def test_one_active_feature_alone_has_only_the_others_to_beat():
+    with mpmath.workdps(30):
+        exact = float(mpmath.ncdf(5) ** 99)
+    assert topk_success(25, 100, 1) == pytest.approx(exact, rel=1e-14)
+
+
+@pytest.mark.parametrize(("d", "n", "k"), [(822, 4096, 16), (24, 10, 3), (10**6, 10**60, 1000), (9, 5, 1)])
+def test_threshold_success_equals_its_formula_in_50_digits(d, n, k):
+    with mpmath.workdps(80):
+        right = [mpmath.ncdf(mpmath.sqrt(mpmath.mpf(d) / j) / 2) if j else mpmath.mpf(1) for j in (k - 1, k)]
+        exact = float(right[0] ** k * right[1] ** (n - k))
+    assert threshold_success(d, n, k) == pytest.approx(
+        exact, rel=1e-11
+    )  # 1e60 tails of relative error 1e-14, each in an exponent of about 1000
+
+
+@pytest.mark.parametrize(("n", "k"), PLACES)
+@pytest.mark.parametrize("success", [1e-6, 0.5, 0.99, 1 - 1e-9])
+def test_dims_and_success_are_inverse(n, k, success):
+    """Success is right to a rounding of 1 - success; dims to that over the slope, which is at least the distance to the nearer end."""
+    for dims, chance in ((threshold_dims, threshold_success), (topk_dims, topk_success), (bayes_threshold_dims, bayes_threshold_success)):
+        if k == n and chance is not threshold_success:
+            continue
+        d = dims(n, k, success)
+        if d == 0:
+            assert chance(1e-9, n, k) >= success
+            continue
+        assert chance(d, n, k) == pytest.approx(success, rel=1e-9, abs=1e-14)
+
+
+@given(n=st.integers(2, 10**60), power=st.floats(0, 0.97), d=st.floats(0.01, 100))
+def test_more_dims_help_and_more_active_features_hurt(n, power, d):
+    k = max(1, int(mpmath.mpf(n) ** power))
+    d *= k
+    for chance in (threshold_success, topk_success):
+        assert chance(d, n, k) <= chance(1.5 * d, n, k) * (1 + 1e-13)
+        if 2 * k < n and chance(d, n, k) > 0.5:  # below that, guessing has its say
+            assert chance(d, n, k + 1) <= chance(d, n, k) * (1 + 1e-13)
+
+
+def test_rules_of_thumb_are_approached_as_n_grows():
+    """The ratio tends to 1 as 1 / ln n: closer at 10^300 than at 10^60 than at 10^9, and within 10% there."""
+    for exact, rule in ((threshold_dims, threshold_dims_asymptotic), (topk_dims, topk_dims_asymptotic)):
+        gaps = [abs(exact(n, k) / rule(n, k) - 1) for n, k in ((10**9, 10**3), (10**60, 10**20), (10**300, 10**100))]
+        assert gaps[0] > gaps[1] > gaps[2]
+        assert gaps[2] < 0.1
+
+
+def test_the_rule_of_thumb_for_the_threshold_is_safe():
+    """The union bound: N exp(-d/8k) / 2 at d = 8 k ln N."""
+    n, k = np.array([10, 1000, 10**9]), np.array([2, 20, 1000])
+    assert (threshold_success(threshold_dims_asymptotic(n, k), n, k) >= 0.5).all()
+
+
+def test_what_decoding_reads_lies_between_unit_and_gaussian_directions():
+    """N = 256, k = 8 where the formula says 50%: the approximation's error is seen at 20,000 trials (5 standard errors: 1 false alarm in 10^6)."""
+    n, k, trials = 256, 8, 20_000
+    d = 135
+    rng = np.random.default_rng(0)
+    directions = rng.standard_normal((trials, k, d)) / d**0.5
+    noise = rng.standard_normal((trials, n - k))
+
+    def read(columns, cosines):
+        """Given x, an inactive direction's correlation is its cosine or its Gaussian product with x, independent of all the others."""
+        x = columns.sum(1)
+        lowest = np.einsum("tkd,td->tk", columns, x).min(1)
+        return np.mean(lowest > np.linalg.norm(x, axis=1) * cosines.max(1))
+
+    gaussian = read(directions, noise / d**0.5)
+    unit = read(
+        directions / np.linalg.norm(directions, axis=2, keepdims=True), noise / np.sqrt(noise**2 + rng.chisquare(d - 1, noise.shape))
+    )
+    error = 0.5 / trials**0.5
+    assert gaussian + 5 * error < topk_success(d, n, k) < unit - 5 * error
+    assert topk_success(d - 8, n, k) < gaussian < unit < topk_success(d + 8, n, k)
+
+
+@given(d=st.floats(1e-3, 1e5), k=st.integers(1, 10**6))
+def test_one_filter_errs_less_than_chernoffs_bound(d, k):
+    assert filter_error(d, k) <= filter_error_bound(d, k) / 2
+
+
+def test_bayes_threshold_is_where_both_hypotheses_are_as_likely():
+    p, variance = 1e-3, 0.04
+    r = bayes_threshold(p, variance)
+    on, off = p * np.exp(-((r - 1) ** 2) / (2 * variance)), (1 - p) * np.exp(-(r**2) / (2 * variance))
+    assert on == pytest.approx(off, rel=1e-12)
+
+
+def test_bayes_threshold_needs_fewer_dims_than_a_half():
+    n, k = np.array([100, 4096, 10**9]), np.array([3, 16, 1000])
+    assert (bayes_threshold_dims(n, k) < threshold_dims(n, k)).all()
+
+
+def test_arrays_broadcast_and_nothing_to_tell_apart_needs_no_dims():
+    table = topk_dims(np.array([[256], [4096]]), np.array([2, 8, 32]), 0.9)
+    assert np.shape(table) == (2, 3)
+    assert np.asarray(table)[1, 1] == topk_dims(4096, 8, 0.9)
+    assert topk_dims(6, 6) == 0.0
+    assert threshold_dims(2, 1, 0.4) == 0.0  # guessing the one inactive feature is right half the time
+
+
+@pytest.mark.parametrize("function", [threshold_dims, topk_dims, bayes_threshold_dims])
+def test_bad_input_is_refused(function):
+    for n, k in ((3, 4), (3, 0), (10.0, float("nan"))):
+        with pytest.raises(ValueError, match="k must be from 1 to n"):
+            function(n, k)
+    with pytest.raises(ValueError, match="success must lie strictly between 0 and 1"):
+        function(10, 3, 1.0)
+    with pytest.raises(ValueError, match="d must be positive"):
+        topk_success(0.0, 10, 3)
