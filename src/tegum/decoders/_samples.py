@@ -51,6 +51,8 @@ class Samples:
 
     def decoded(self) -> Decoded:
         """What was found, in the order of the batch."""
+        if not self._left:  # there are no samples
+            self._left.append((self.row, self.codes(self.row)))
         rows = torch.cat([rows for rows, _ in self._left])
         z = SparseCodes.concatenate([codes for _, codes in self._left])
         return Decoded(z[rows.argsort()], self.status, self.steps)
