@@ -1,0 +1,37 @@
+"""Scaled: a dictionary's directions, each divided by a number of its own, as the greedy decoders search it.
+
+By its length: then no feature wins because its direction is long, and what is fitted in unit directions is divided by the lengths to be values
+of z, for x = sum_i (z_i |D_i|) (D_i / |D_i|). By its squared length: then correlations are projections, at the scale of z itself.
+"""
+
+from torch import Tensor
+
+from tegum.dictionaries import Dictionary
+from tegum.dictionaries.dense import Dense
+from tegum.shapes import Float, Int
+
+
+class Scaled:
+    """Directions D_i / by_i with by_i = |D_i|^power; a direction of length 0 stays 0.
+
+    A table is scaled once; where directions are made on the fly, their correlations are scaled as they come.
+    """
+
+    def __init__(self, dictionary: Dictionary, power: int = 1) -> None:
+        norms = dictionary.squared_norms().sqrt()
+        self.by: Float[Tensor, " features"] = norms.clamp(min=norms.max() * 1e-6) ** power
+        self.n_features = dictionary.n_features
+        self._once = isinstance(dictionary, Dense)
+        self._dictionary = Dense(dictionary.dense() / self.by[:, None]) if self._once else dictionary
+
+    def largest(self, x: Float[Tensor, "batch dims"], k: int, *, signed: bool) -> tuple[Float[Tensor, "batch k"], Int[Tensor, "batch k"]]:
+        """The k largest inner products of each x (in magnitude if `signed`), largest first, and their features."""
+        return self._dictionary.largest(x, min(k, self.n_features), signed=signed, scale=None if self._once else self.by)
+
+    def directions(self, indices: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape dims"]:
+        """The directions of the features named; some direction where the index is -1."""
+        flat = indices.flatten().clamp(min=0)
+        rows = self._dictionary.directions(flat)
+        if not self._once:
+            rows = rows / self.by[flat, None]
+        return rows.unflatten(0, indices.shape)
