@@ -1,0 +1,126 @@
+"""OMP: one feature at a time, and after each the best fit of x by all that were chosen (Pati, Rezaiifar & Krishnaprasad 1993).
+
+The chosen directions are kept as D_S = R^T Q with orthonormal rows Q, by Gram-Schmidt. R^T is the Cholesky factor of their Gram matrix
+and grows by a row a step (Rubinstein, Zibulevsky & Elad 2008), but no condition number is squared on the way. The residual loses its part along the
+newest row of Q, and R z = Q x is solved once, when a sample is done.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from tegum.checks import check_count
+from tegum.decoders._base import Decoded, Decoder, Status, Values, as_kind
+from tegum.decoders._fitted import check_tolerance, fitted
+from tegum.decoders._samples import Samples, every
+from tegum.decoders._scaled import Scaled
+from tegum.dictionaries import Dictionary
+from tegum.features import SparseCodes
+from tegum.shapes import Float, Int
+
+_FIRST = 32  # features there is room for at first, where their number is not known
+_NEAR = 0.5  # a direction with less than this across the others is orthogonalised twice: rounding has grown by its inverse
+
+
+@dataclass(frozen=True, kw_only=True)
+class OMP(Decoder):
+    """Orthogonal matching pursuit until x is fitted, to `tolerance` |x| if one is given and else to rounding, or `n_active` features are chosen.
+
+    Each step takes the direction at the smallest angle to the residual, or to its line if signed; with nonnegative codes a sample also ends where no
+    direction points its way, and their values are those of the best fit without the negative ones.
+    """
+
+    kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED)
+    arrays: ClassVar[int] = 1
+    n_active: int | None = None
+    tolerance: float | None = None
+
+    def _check(self) -> None:
+        if self.n_active is not None:
+            check_count("n_active", self.n_active)
+        if self.tolerance is not None:
+            check_tolerance(self.tolerance)
+
+    def init(self, dictionary: Dictionary) -> Scaled:
+        """The directions at length 1."""
+        return Scaled(dictionary)
+
+    def run(self, state: Scaled, dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Decoded:
+        """One pass of correlations a feature."""
+        signed = self.values is Values.SIGNED
+        most = min(dictionary.n_features, dictionary.n_dims if self.n_active is None else self.n_active)
+        chosen = _Chosen(x, most, state)
+        samples = Samples(len(x), lambda slots: chosen.codes(slots, self.values), x.device)
+        enough = fitted(x, self.tolerance)
+        short = Status.MAX_STEPS if self.n_active is None or self.tolerance is not None else Status.OK  # that ends before it is fitted
+        for step in range(most):
+            values, indices = state.largest(chosen.residual, 1, signed=signed)
+            chosen.look(indices[:, 0])
+            done = every(chosen.depends, Status.SINGULAR)
+            if not signed:
+                done = torch.where(values[:, 0] <= 0, int(short), done)
+            done = torch.where(chosen.residual.norm(dim=1) <= enough, int(Status.OK), done)
+            if (kept := samples.leave(done, step)) is not None:
+                chosen.keep(kept)
+                enough = enough[kept]
+                if not len(kept):
+                    break
+            chosen.add()
+        else:
+            samples.leave(torch.where(chosen.residual.norm(dim=1) <= enough, int(Status.OK), int(short)), most)
+        return samples.decoded()
+
+
+class _Chosen:
+    """What each sample has chosen so far, and the part of x that it does not fit."""
+
+    def __init__(self, x: Float[Tensor, "batch dims"], most: int, unit: Scaled) -> None:
+        self.unit, self.n = unit, 0
+        room = min(most, _FIRST)
+        self.residual = x.clone()
+        self.indices = torch.full((len(x), most), -1, dtype=torch.int64, device=x.device)
+        self.Q, self.R = x.new_zeros(len(x), room, x.shape[1]), x.new_zeros(len(x), most, most)
+        self.Qx = x.new_zeros(len(x), most)
+
+    def look(self, indices: Int[Tensor, " slots"]) -> None:
+        """Split the directions into their parts along Q and across it; who `depends` has next to nothing across."""
+        self.index, Q = indices, self.Q[:, : self.n]
+        self.along, self.across = _split(Q, self.unit.directions(indices))
+        self.length = self.across.norm(dim=1)
+        twice = (self.length < _NEAR).nonzero()[:, 0]
+        if len(twice):
+            again, self.across[twice] = _split(Q[twice], self.across[twice])
+            self.along[twice] += again
+            self.length[twice] = self.across[twice].norm(dim=1)
+        self.depends = self.length <= torch.finfo(Q.dtype).eps * Q.shape[2]
+
+    def add(self) -> None:
+        """Take what was looked at."""
+        n = self.n
+        if n == self.Q.shape[1]:
+            self.Q = torch.cat([self.Q, torch.zeros_like(self.Q)], dim=1)
+        row = self.across / self.length.clamp(min=torch.finfo(self.length.dtype).tiny)[:, None]
+        along = (row * self.residual).sum(dim=1)
+        self.residual.addcmul_(row, along[:, None], value=-1)
+        self.Q[:, n], self.Qx[:, n], self.indices[:, n] = row, along, self.index
+        self.R[:, :n, n], self.R[:, n, n] = self.along, self.length
+        self.n += 1
+
+    def keep(self, slots: Int[Tensor, " kept"]) -> None:
+        """Go on with these slots alone."""
+        for name in ("residual", "indices", "Q", "R", "Qx", "index", "along", "across", "length"):
+            setattr(self, name, getattr(self, name)[slots])
+
+    def codes(self, slots: Int[Tensor, " some"], kind: Values | str) -> SparseCodes:
+        """The values of the best fit."""
+        n = self.n
+        values = torch.linalg.solve_triangular(self.R[slots, :n, :n], self.Qx[slots, :n, None], upper=True)[:, :, 0]
+        indices = self.indices[slots, :n]
+        return Decoded.of(indices, as_kind(values / self.unit.by[indices], kind), self.unit.n_features).z
+
+
+def _split(Q: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    along = torch.bmm(Q, directions[:, :, None])
+    return along[:, :, 0], torch.baddbmm(directions[:, None], along.mT, Q, alpha=-1)[:, 0]
