@@ -138,6 +138,7 @@ class Decoder(ABC):
 
     kinds: ClassVar[tuple[Values, ...]]
     knows: ClassVar[tuple[str, ...]] = ("n_active", "prior", "noise_std")  # the fields that tell of the truth; the others are settings
+    ones: ClassVar[bool] = False  # whether it takes what is active to be near 1 (or -1), of whatever kind its codes are
     arrays: ClassVar[int] = 4  # how many (samples, features) arrays `run` holds at a time
     values: Values | str = Values.NONNEGATIVE
 
