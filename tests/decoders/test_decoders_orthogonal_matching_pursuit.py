@@ -110,7 +110,7 @@ def test_of_two_features_with_one_direction_one_is_read():
 
 
 def test_nearly_parallel_directions_are_fitted_as_well_as_by_qr():
-    """Condition number c near 250: values are right within c eps. One pass of Gram-Schmidt would lose 3 to 14 times that, normal equations c^2 eps."""
+    """Condition number c near 250: values are right within c eps. One pass of Gram-Schmidt would lose 3 to 14 times that."""
     noise = gaussian(6, 30, seed=9, dtype=torch.float64).dense()
     table = torch.nn.functional.normalize(torch.eye(30, dtype=torch.float64)[0] + 0.02 * noise).float()
     z = torch.tensor([[1.0, -2.0, 1.5, 0.5, -1.0, 2.0]])

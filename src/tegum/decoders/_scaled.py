@@ -1,8 +1,10 @@
-"""Scaled: a dictionary's directions, each divided by a number of its own, as the greedy decoders search it.
+"""Scaled: a dictionary's directions, each divided by a number of its own, as decoders search it.
 
 By its length: then no feature wins because its direction is long, and what is fitted in unit directions is divided by the lengths to be values
 of z, for x = sum_i (z_i |D_i|) (D_i / |D_i|). By its squared length: then correlations are projections, at the scale of z itself.
 """
+
+from collections.abc import Iterator
 
 from torch import Tensor
 
@@ -11,22 +13,29 @@ from tegum.dictionaries.dense import Dense
 from tegum.shapes import Float, Int
 
 
+def lengths(dictionary: Dictionary) -> Float[Tensor, " features"]:
+    """|D_i|; a direction of length 0 gets a tiny one, to be divided by."""
+    norms = dictionary.squared_norms().sqrt()
+    return norms.clamp(min=norms.max() * 1e-6)
+
+
 class Scaled:
-    """Directions D_i / by_i with by_i = |D_i|^power; a direction of length 0 stays 0.
+    """Directions D_i / by_i. A table is divided once; where directions are made on the fly, their correlations are divided as they come."""
 
-    A table is scaled once; where directions are made on the fly, their correlations are scaled as they come.
-    """
-
-    def __init__(self, dictionary: Dictionary, power: int = 1) -> None:
-        norms = dictionary.squared_norms().sqrt()
-        self.by: Float[Tensor, " features"] = norms.clamp(min=norms.max() * 1e-6) ** power
-        self.n_features = dictionary.n_features
+    def __init__(self, dictionary: Dictionary, by: Float[Tensor, " features"]) -> None:
+        self.by, self.n_features = by, dictionary.n_features
         self._once = isinstance(dictionary, Dense)
-        self._dictionary = Dense(dictionary.dense() / self.by[:, None]) if self._once else dictionary
+        self._dictionary = Dense(dictionary.dense() / by[:, None]) if self._once else dictionary
 
     def largest(self, x: Float[Tensor, "batch dims"], k: int, *, signed: bool) -> tuple[Float[Tensor, "batch k"], Int[Tensor, "batch k"]]:
         """The k largest inner products of each x (in magnitude if `signed`), largest first, and their features."""
         return self._dictionary.largest(x, min(k, self.n_features), signed=signed, scale=None if self._once else self.by)
+
+    def correlations(self, x: Float[Tensor, "batch dims"]) -> Iterator[tuple[slice, Float[Tensor, "batch some"]]]:
+        """Inner products, a block of features at a time; one block may be overwritten by the next."""
+        for first, products in self._dictionary.correlations(x):
+            block = slice(first, first + products.shape[1])
+            yield block, products if self._once else products / self.by[block]
 
     def directions(self, indices: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape dims"]:
         """The directions of the features named; some direction where the index is -1."""

@@ -15,7 +15,7 @@ from tegum.checks import check_count
 from tegum.decoders._base import Decoded, Decoder, Status, Values, as_kind
 from tegum.decoders._fitted import check_tolerance, fitted
 from tegum.decoders._samples import Samples, every
-from tegum.decoders._scaled import Scaled
+from tegum.decoders._scaled import Scaled, lengths
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
 from tegum.shapes import Float, Int
@@ -45,7 +45,7 @@ class OMP(Decoder):
 
     def init(self, dictionary: Dictionary) -> Scaled:
         """The directions at length 1."""
-        return Scaled(dictionary)
+        return Scaled(dictionary, lengths(dictionary))
 
     def run(self, state: Scaled, dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Decoded:
         """One pass of correlations a feature."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from tegum.decoders._base import Decoded, Decoder, Values, as_kind
-from tegum.decoders._scaled import Scaled
+from tegum.decoders._scaled import Scaled, lengths
 from tegum.dictionaries import Dictionary
 from tegum.shapes import Float
 
@@ -21,7 +21,7 @@ class TopK(Decoder):
 
     def init(self, dictionary: Dictionary) -> Scaled:
         """The directions by which x is projected, D_i / |D_i|^2."""
-        return Scaled(dictionary, power=2)
+        return Scaled(dictionary, lengths(dictionary) ** 2)
 
     def run(self, state: Scaled, dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Decoded:
         """One pass of correlations."""
