@@ -2,8 +2,8 @@
 
 For codes whose entries are uncorrelated with second moment s = density x E[value^2], and noise of variance v a dim, the B that minimises
 E|z - B x|^2 is C_zx C_xx^-1 = s D (s D^T D + v I)^-1 = D (D^T D + ridge I)^-1 with ridge = v / s (Kay 1993, *Estimation Theory*, ch. 12; the
-rows of D are directions). It shrinks every feature by b_i . D_i < 1, so that z = 1 would be read as less; each probe is scaled to b_i . D_i = 1, and has the least
-interference of all that read their own feature at that gain (Capon 1969). Only d x d matrices are made.
+rows of D are directions). It shrinks every feature by b_i . D_i < 1, so that z = 1 would be read as less; each probe is scaled to b_i . D_i = 1, and
+has the least interference of all that read their own feature at that gain (Capon 1969). Only d x d matrices are made.
 """
 
 import math
@@ -35,8 +35,8 @@ class _Probes(NamedTuple):
 class LinearProbe(Decoder):
     """Keep the `n_active` largest readings of linear probes; or, where that is None, those above `threshold` (in magnitude, if signed).
 
-    `ridge` is the variance of the noise in a dim of x over the second moment of a feature (its density x the mean square of an active value); 0 is for
-    no noise.
+    `ridge` is the variance of the noise in a dim of x over the second moment of a feature, which is its density times the mean square of an active
+    value; 0 is for no noise.
     """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
