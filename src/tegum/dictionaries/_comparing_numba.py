@@ -6,18 +6,19 @@ from numba import types
 from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 
-from tegum._vectors_numba import _splat
+from tegum._vectors_numba import Vector, _splat
 
 
 @intrinsic
 def lanes_above(typing, vector, limit):
-    """One bit a lane: whether its number is above `limit`; NaN is not."""
+    """One bit a lane: whether its number is above `limit`, a number or one a lane; NaN is not."""
 
     def generate(context, builder, signature, arguments):
-        mask = builder.fcmp_ordered(">", arguments[0], _splat(builder, arguments[1], signature.args[0].lanes))
-        return builder.zext(builder.bitcast(mask, ir.IntType(signature.args[0].lanes)), ir.IntType(64))
+        lanes, (value, limit_) = signature.args[0].lanes, arguments
+        limit_ = limit_ if isinstance(signature.args[1], Vector) else _splat(builder, limit_, lanes)
+        return builder.zext(builder.bitcast(builder.fcmp_ordered(">", value, limit_), ir.IntType(lanes)), ir.IntType(64))
 
-    return types.uint64(vector, vector.element), generate
+    return types.uint64(vector, vector if isinstance(limit, Vector) else vector.element), generate
 
 
 @intrinsic
