@@ -1,0 +1,108 @@
+"""Message passing: the iteration that AMP and Bayes-AMP share; they differ in the denoiser alone.
+
+    r = z + D v,   z <- denoise(r, tau^2),   v <- x - sum_i z_i D_i + (slope / d) v,   tau^2 = |v|^2 / d
+
+`slope` is the sum of the denoiser's derivatives. Its term (Onsager's) is what makes r - z_true look like white Gaussian noise of variance tau^2 if
+the dictionary has i.i.d. entries, so that state evolution predicts every step (Donoho, Maleki & Montanari 2009; Bayati & Montanari 2011).
+
+Directions need not have length 1. For u_i = D_i / |D_i| and w_i = |D_i|^2 the same algorithm reads w_i r_i = w_i z_i + <D_i, v>, with noise of
+variance w_i tau^2. That is exact for each direction's length, where D v alone is right on average.
+"""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tegum.decoders._base import Decoded, Status, Values
+from tegum.decoders._fitted import fitted
+from tegum.decoders._refit import Refit
+from tegum.decoders._samples import Samples, every
+from tegum.dictionaries import Dictionary
+from tegum.features import SparseCodes
+from tegum.shapes import Bool, Float, Int
+
+GREW = 4.0  # a residual so many times |x| belongs to an iteration that diverges: where the theory holds it falls from the first step
+
+
+class Estimate(NamedTuple):
+    """Codes z as lists (padded with index 0 and value 0) and w z, the sum of the denoiser's slopes, and what stands clear of the noise.
+
+    `clear` is None where nothing does.
+    """
+
+    indices: Int[Tensor, "batch some"]
+    values: Float[Tensor, "batch some"]
+    scaled: Float[Tensor, "batch some"]
+    slope: Float[Tensor, " batch"]
+    clear: Bool[Tensor, "batch some"] | None
+
+
+class Denoiser(ABC):
+    """Codes out of w r = w (z + noise), noise of variance tau^2 / w; what it knows of each sample follows the samples that stay."""
+
+    @abstractmethod
+    def __call__(self, scaled: Float[Tensor, "batch features"], variance: Float[Tensor, " batch"]) -> Estimate:
+        """The estimate of z, from w r and tau^2."""
+
+    @abstractmethod
+    def keep(self, slots: Int[Tensor, " kept"]) -> None:
+        """Go on with these samples alone."""
+
+
+def pass_messages(
+    denoise: Denoiser,
+    dictionary: Dictionary,
+    norms: Float[Tensor, " features"],
+    x: Float[Tensor, "batch dims"],
+    start: SparseCodes | None,
+    *,
+    kind: Values,
+    tolerance: float,
+    max_steps: int,
+    noise_std: float = 0.0,
+) -> Decoded:
+    """Iterate until v stands still to `tolerance` |v|, or to rounding of |x|, or what is clear explains x."""
+    n, d = dictionary.n_features, dictionary.n_dims
+    indices, values = _listed(x, start)
+    scaled = values * norms[indices]
+    v = x - dictionary.encode(SparseCodes(indices, values, n))
+    size, enough = v.norm(dim=1), fitted(x)
+    most = GREW * torch.maximum(x.norm(dim=1), size)
+    support = Refit(dictionary, kind, len(x))
+    samples = Samples(len(x), lambda slots: Decoded.of(indices[slots], values[slots], n).z, x.device)
+    done = every(size <= enough, Status.OK)
+    for step in range(max_steps + 1):
+        if (kept := samples.leave(done, step)) is not None:
+            x, v, size, enough, most = x[kept], v[kept], size[kept], enough[kept], most[kept]
+            indices, values, scaled = indices[kept], values[kept], scaled[kept]
+            denoise.keep(kept)
+            support.keep(kept)
+        if step == max_steps or not len(x):
+            break
+        noisy = dictionary.correlate(v).scatter_add_(1, indices, scaled)
+        indices, values, scaled, slope, clear = denoise(noisy, (size.square() / d).clamp_(min=noise_std**2))
+        before, v = v, (x - dictionary.encode(SparseCodes(indices, values, n))).addcmul_(v, (slope / d)[:, None])
+        size = v.norm(dim=1)
+        still = before.sub_(v).norm(dim=1) <= torch.maximum(tolerance * size, enough)
+        done = torch.where(size <= most, every(still, Status.OK), int(Status.DIVERGED))
+        if clear is not None and (exact := support.explained(x, indices, clear)) is not None:
+            rows, z = exact
+            done = done.index_fill(0, rows, int(Status.OK))
+            indices, values = indices.clone(), values.clone()
+            _put(indices, rows, z.indices.clamp(min=0))
+            _put(values, rows, z.values)
+    samples.ended(max_steps)
+    return samples.decoded()
+
+
+def _listed(x: Tensor, start: SparseCodes | None) -> tuple[Tensor, Tensor]:
+    if start is None:
+        return torch.zeros(len(x), 0, dtype=torch.int64, device=x.device), x.new_zeros(len(x), 0)
+    return start.indices.clamp(min=0), start.values
+
+
+def _put(table: Tensor, rows: Tensor, short: Tensor) -> None:
+    table[rows] = 0
+    table[rows, : short.shape[1]] = short

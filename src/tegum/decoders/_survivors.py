@@ -1,0 +1,71 @@
+"""Survivors: the entries of each row above that row's threshold, as lists: after it almost all of an array of (samples, features) is zero.
+
+Message passing needs the whole array of correlations once a step; whatever follows then costs only what is listed. On the CPU one compiled pass
+(`_survivors_numba.py`), a tenth of what the same takes in torch; elsewhere torch.
+"""
+
+import functools
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tegum.dictionaries._threads import shared_out
+from tegum.shapes import Float, Int
+
+_ROOM = 256  # entries a row that there is room for at first; where a row has more, the pass is made again
+_WORTH_THREADS = 1 << 20  # numbers
+
+
+def survivors(
+    values: Float[Tensor, "batch features"],
+    limits: Float[Tensor, " batch"],
+    offset: Float[Tensor, " features"] | None = None,
+    *,
+    signed: bool = False,
+) -> tuple[Int[Tensor, "batch some"], Float[Tensor, "batch some"]]:
+    """Indices and values of what is above `offset` + the row's limit (in magnitude, if `signed`), in ascending order of the features.
+
+    Rows are as long as the longest; the others end in index 0 and value 0. NaN is not above anything.
+    """
+    offset = values.new_zeros(values.shape[1]) if offset is None else offset
+    compiled = _kernels() if values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64) else None
+    return plain(values, limits, offset, signed=signed) if compiled is None else by_kernel(compiled, values, limits, offset, signed=signed)
+
+
+def plain(values: Tensor, limits: Tensor, offset: Tensor, *, signed: bool) -> tuple[Tensor, Tensor]:
+    """In torch."""
+    chosen = ((values.abs() if signed else values) - offset) > limits[:, None]
+    row, column = chosen.nonzero(as_tuple=True)
+    counts = torch.bincount(row, minlength=len(values))
+    slot = torch.arange(len(row), device=values.device) - (counts.cumsum(0) - counts)[row]
+    width = int(counts.max()) if len(values) else 0
+    indices = torch.zeros(len(values), width, dtype=torch.int64, device=values.device)
+    found = values.new_zeros(len(values), width)
+    indices[row, slot], found[row, slot] = column, values[row, column]
+    return indices, found
+
+
+def by_kernel(compiled: ModuleType, values: Tensor, limits: Tensor, offset: Tensor, *, signed: bool) -> tuple[Tensor, Tensor]:
+    """In one compiled pass, or two."""
+    rows, n = values.shape
+    numbers, offsets, limit = (tensor.contiguous().numpy().reshape(-1) for tensor in (values, offset, limits))
+    room = min(_ROOM, n)
+    while True:
+        indices, found, counts = np.empty((rows, room), np.int64), np.empty((rows, room), numbers.dtype), np.zeros(rows, np.int64)
+        work = functools.partial(compiled.survivors_of_rows, numbers, n, offsets, limit, signed, indices, found, counts)
+        shared_out(work, rows, worth=values.numel() >= _WORTH_THREADS)
+        width = int(counts.max()) if rows else 0
+        if width <= room:
+            return torch.from_numpy(indices)[:, :width], torch.from_numpy(found)[:, :width]
+        room = width
+
+
+@functools.cache
+def _kernels() -> ModuleType | None:
+    try:
+        from tegum.decoders import _survivors_numba
+    except ModuleNotFoundError:  # no numba
+        return None
+    return _survivors_numba

@@ -1,0 +1,100 @@
+"""AMP: soft thresholding at a multiple of its own noise: the lasso for some matrix products (Donoho, Maleki & Montanari 2009).
+
+The denoiser of `_message_passing` is soft(r, alpha tau). A fixed point minimises |x - D z|^2 / 2 + lambda |z|_1 with lambda = alpha tau (1 -
+slope / d): the lasso (Bayati & Montanari 2012, eq. 1.10). Where l1 recovers noiseless codes, tau and lambda go to 0, and z to basis pursuit's
+minimiser; the default alpha does so for the most active features of all, up to the Donoho-Tanner curve. A step of 1 / |D_i|^2 comes with a
+threshold of alpha tau / |D_i|^2, so that fixed points are those of the lasso whatever the lengths of the directions.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from tegum.checks import check_count
+from tegum.decoders._base import Decoded, Values, WarmDecoder
+from tegum.decoders._fitted import check_tolerance
+from tegum.decoders._message_passing import Denoiser, Estimate, pass_messages
+from tegum.decoders._survivors import survivors
+from tegum.dictionaries import Dictionary
+from tegum.features import SparseCodes
+from tegum.shapes import Float, Int
+from tegum.theory.l1 import minimax_alpha
+
+_SMALL = 1 / 30  # of the first tau: below it, tau is on its way to 0, and what stands above the noise is tried as the support
+_MOST = 0.95  # dims a feature: for more, where nothing needs to be sparse any more, the threshold stays that for so many
+
+
+@dataclass(frozen=True, kw_only=True)
+class AMP(WarmDecoder):
+    """Thresholds at `alpha` tau until v stands still to `tolerance` |v|, or to rounding of |x|; `binary` keeps numbers within [0, 1].
+
+    `alpha` None is the threshold that recovers the most active features, from d / N alone. Where tau is on its way to 0, what stands clear of
+    the noise is fitted by least squares, and a sample that it explains to rounding ends there. One whose |v| passes 4 |x| ends as DIVERGED.
+    """
+
+    kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
+    arrays: ClassVar[int] = 1
+    alpha: float | None = None
+    tolerance: float = 1e-6
+    max_steps: int = 300
+
+    def _check(self) -> None:
+        if self.alpha is not None and (isinstance(self.alpha, bool) or not 0 < self.alpha < math.inf):
+            raise ValueError(f"alpha is {self.alpha!r}; it must be a positive number, or None")
+        check_tolerance(self.tolerance)
+        check_count("max_steps", self.max_steps)
+
+    def init(self, dictionary: Dictionary) -> tuple[Float[Tensor, " features"], float]:
+        """The squared norms (a direction of length 0 gets a tiny one) and alpha."""
+        norms = dictionary.squared_norms()
+        delta = min(dictionary.n_dims / dictionary.n_features, _MOST)
+        alpha = self.alpha or float(minimax_alpha(delta, signed=self.values is Values.SIGNED))
+        return norms.clamp(min=norms.max() * 1e-12), alpha
+
+    def run(
+        self,
+        state: tuple[Float[Tensor, " features"], float],
+        dictionary: Dictionary,
+        x: Float[Tensor, "batch dims"],
+        start: SparseCodes | None = None,
+    ) -> Decoded:
+        """A product with the dictionary a step, and one of what the threshold leaves."""
+        norms, alpha = state
+        kind = Values(self.values)
+        soft = SoftThreshold(alpha, kind, norms, x.square().mean(dim=1))
+        return pass_messages(soft, dictionary, norms, x, start, kind=kind, tolerance=self.tolerance, max_steps=self.max_steps)
+
+
+class SoftThreshold(Denoiser):
+    """soft(r, alpha tau / w): in [0, 1] for binary codes, whose ends have no slope."""
+
+    def __init__(self, alpha: float, kind: Values, norms: Float[Tensor, " features"], first: Float[Tensor, " batch"]) -> None:
+        self.alpha, self.kind, self.norms = alpha, kind, norms
+        self.small = first * _SMALL**2
+        self.above_noise = 1 + math.sqrt(2 * math.log(len(norms)))  # N standard normals reach this with a chance below 1/10
+
+    def __call__(self, scaled: Float[Tensor, "batch features"], variance: Float[Tensor, " batch"]) -> Estimate:
+        """By what is above the threshold."""
+        tau = variance.sqrt()
+        threshold = (self.alpha * tau)[:, None]
+        signed = self.kind is Values.SIGNED
+        indices, r = survivors(scaled, threshold[:, 0], signed=signed)
+        norms, active = self.norms[indices], r != 0
+        size = r.abs().sub_(threshold).mul_(active)
+        values = size / norms
+        if self.kind is Values.BINARY:
+            active &= values < 1
+            values.clamp_(max=1)
+            size = values * norms
+        if signed:
+            size.copysign_(r)
+            values.copysign_(r)
+        small = variance < self.small
+        clear = (r.abs() > norms.sqrt() * (self.above_noise * tau)[:, None]) & small[:, None] if small.any() else None
+        return Estimate(indices, values, size, active.sum(dim=1), clear)
+
+    def keep(self, slots: Int[Tensor, " kept"]) -> None:
+        """What tau^2 began as, for these samples."""
+        self.small = self.small[slots]
