@@ -1,9 +1,22 @@
 """Closed forms and exact losses; nothing is sampled here. One subject a file."""
 
 from tegum.features._subset_bits import subset_bits
+from tegum.theory.conic import L1Success, face_dims, l1_success
 from tegum.theory.correlated_pairs import PairMinima, collapse_border, pair_minima, three_pairs
 from tegum.theory.cross_entropy import tokens_on_neuron_loss
 from tegum.theory.free_phases import Minima, one_dim_minima, pair_border, two_dim_minima
+from tegum.theory.l1 import (
+    box_dims,
+    box_success,
+    box_width,
+    lasso_alpha,
+    lasso_dims,
+    lasso_dims_per_bit,
+    lasso_success,
+    lasso_width,
+    minimax_alpha,
+    weak_threshold,
+)
 from tegum.theory.linear_optimum import best_linear_loss, covariance
 from tegum.theory.losses import expected_loss
 from tegum.theory.one_step import (
@@ -49,6 +62,7 @@ __all__ = [
     "Boundaries",
     "ByRareOutput",
     "Channel",
+    "L1Success",
     "LossTerms",
     "Minima",
     "Optimum",
@@ -64,18 +78,29 @@ __all__ = [
     "best_one_dim",
     "best_polygon",
     "best_two_dim",
+    "box_dims",
+    "box_success",
+    "box_width",
     "channel",
     "collapse_border",
     "coulomb_energy",
     "covariance",
     "digon_crossings",
     "expected_loss",
+    "face_dims",
     "filter_error",
     "filter_error_bound",
     "interference_loss",
+    "l1_success",
+    "lasso_alpha",
+    "lasso_dims",
+    "lasso_dims_per_bit",
+    "lasso_success",
+    "lasso_width",
     "linear_loss_terms",
     "local_minima",
     "log_odds",
+    "minimax_alpha",
     "one_active_loss",
     "one_dim_boundaries",
     "one_dim_candidates",
@@ -107,5 +132,6 @@ __all__ = [
     "two_dim_models",
     "two_dim_phase",
     "value_moments",
+    "weak_threshold",
     "zero_active_loss",
 ]

@@ -10,7 +10,7 @@ Real = np.ndarray | np.float64  # what arithmetic on float64 arrays gives: an ar
 
 def counts(n: Numbers, k: Numbers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """n, k and n - k as float64, broadcast; Python integers of any size are subtracted exactly. Raises ValueError unless 1 <= k <= n."""
-    whole, part = _exact(n), _exact(k)
+    whole, part = _exact(np.asarray(n)), _exact(np.asarray(k))
     rest = np.asarray(whole - part)
     if not (np.all(part >= 1) and np.all(rest >= 0)):
         raise ValueError(f"k must be from 1 to n, got n={n} and k={k}")

@@ -1,4 +1,8 @@
-"""Where a rising function of a positive number crosses zero, for a whole array of such functions at once."""
+"""Where a rising function of a positive number crosses zero, for a whole array of such functions at once.
+
+Chandrupatla 1997, 'A new hybrid quadratic/bisection algorithm for finding the zero of a nonlinear function without using derivatives': inverse
+quadratic interpolation where three points warrant it, halving where they do not. It works on y = log2(x / guess), which keeps every digit of x.
+"""
 
 from collections.abc import Callable
 
@@ -7,24 +11,50 @@ import numpy as np
 from tegum.theory._counts import Real
 
 DOUBLINGS = 200  # how far from the first guess the crossing is looked for
-HALVINGS = 64  # of the logarithm of a bracket no wider than a doubling: the last float64 is reached by the 53rd
+STEPS = 100  # halving alone takes 53 from a bracket of one doubling
+CLOSE = 2.0**-52
 
 
-def rising_root(function: Callable[[np.ndarray], Real], guess: Real) -> np.ndarray:
-    """The x > 0 with function(x) = 0, to the last digits that the function has; 0 where it is above zero 2^-200 below the guess already.
+def rising_root(function: Callable[[Real], Real], guess: Real) -> Real:
+    """The x > 0 with function(x) = 0, to the last digits that the function has. `function` takes and gives arrays of the shape of `guess`.
 
-    infinite where it stays below zero 2^200 above the guess. `function` takes and gives arrays of the shape of `guess`.
+    0 where it is above zero 2^-200 below the guess already, infinite where it stays below zero 2^200 above it.
     """
-    low = high = np.array(guess, dtype=np.float64)
-    below = function(low) < 0
+
+    def at(y: Real) -> Real:
+        return function(guess * np.exp2(y))
+
+    low = high = np.zeros(np.shape(guess))
+    below = at(low) < 0
+    f_low = f_high = at(low)
     for _ in range(DOUBLINGS):
-        falls, rises = ~below & (function(low) >= 0), below & (function(high) < 0)
+        falls, rises = ~below & (f_low >= 0), below & (f_high < 0)
         if not (falls.any() or rises.any()):
             break
-        low, high = np.where(falls, low / 2, np.where(rises, high, low)), np.where(rises, high * 2, np.where(falls, low, high))
-    nowhere, everywhere = below & (function(high) < 0), ~below & (function(low) >= 0)
-    for _ in range(HALVINGS):
-        middle = np.sqrt(low) * np.sqrt(high)
-        under = function(middle) < 0
-        low, high = np.where(under, middle, low), np.where(under, high, middle)
-    return np.where(nowhere, np.inf, np.where(everywhere, 0.0, high))
+        low, high = np.where(falls, low - 1, np.where(rises, high, low)), np.where(rises, high + 1, np.where(falls, low, high))
+        f_low, f_high = at(low), at(high)
+    nowhere, everywhere = f_high < 0, f_low >= 0
+    with np.errstate(all="ignore"):  # a function may be -inf at one end; then halving is taken
+        y = _between(at, low, f_low, high, f_high)
+    return np.where(nowhere, np.inf, np.where(everywhere, 0.0, guess * np.exp2(y)))[()]
+
+
+def _between(at: Callable[[Real], Real], a: Real, fa: Real, b: Real, fb: Real) -> Real:
+    """`a` is the newest point, `b` the end across the zero from it, `c` the one before; the next point is a part `t` of the way from a to b."""
+    t: Real = np.full(np.shape(a), 0.5)
+    for _ in range(STEPS):
+        new = a + t * (b - a)
+        f_new = at(new)
+        same = (f_new < 0) == (fa < 0)
+        c, fc = np.where(same, a, b), np.where(same, fa, fb)
+        b, fb = np.where(same, b, a), np.where(same, fb, fa)
+        a, fa = new, f_new
+        width = np.abs(b - a)
+        if np.all((width <= CLOSE * np.maximum(np.abs(a), 1)) | (fa == 0)):
+            break
+        xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+        quadratic = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
+        step = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
+        least = np.minimum(CLOSE / 2 * np.maximum(np.abs(a), 1) / width, 0.5)
+        t = np.clip(np.where(quadratic & np.isfinite(step), step, 0.5), least, 1 - least)
+    return np.where(np.abs(fa) <= np.abs(fb), a, b)

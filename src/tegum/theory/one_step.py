@@ -115,7 +115,7 @@ def _log_threshold(d: Real, k: Real, rest: Real, threshold: float | Real) -> Rea
     return k * log_ndtr(active) + rest * log_ndtr(np.sqrt(d / k) * threshold)
 
 
-def _topk(d: Real, k: Real, rest: Real) -> Real:
+def _topk(d: Real, k: Real, rest: Real) -> np.ndarray:
     """Both groups reach towards each other across a gap of 1. v = -ln(chance that the larger group's extreme falls short of its place) is Exp(1).
 
     Integrating over the extreme of the larger group leaves the smaller group's chance, which varies slowly in ln v: trapezoids converge
@@ -132,6 +132,6 @@ def _topk(d: Real, k: Real, rest: Real) -> Real:
     return np.where(k > 1, chance, alone)
 
 
-def _dims(function: Callable[[np.ndarray], Real], n: Real, k: Real, goal: Real) -> Real:
+def _dims(function: Callable[[Real], Real], n: Real, k: Real, goal: Real) -> Real:
     guess = np.broadcast_arrays(4 * k * np.log(n + 1), goal)[0]
-    return rising_root(function, guess)[()]
+    return rising_root(function, guess)
