@@ -1,6 +1,7 @@
 """Refit: features that stand clear of the noise are tried as the whole code, so that an iteration that creeps towards exact codes ends at once.
 
-If fewer than d features of a generic dictionary explain x to rounding, the active ones are among them: a fit without a residual is a certificate.
+If fewer than d features of a generic dictionary explain x, the active ones are among them: a fit without a residual is a certificate. It need be
+no better than single precision, in which most x are made.
 """
 
 import torch
@@ -13,6 +14,7 @@ from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
 from tegum.shapes import Bool, Float, Int
 
+_SINGLE = 4e-6  # of |x|: 32 units of rounding in single precision
 _HELD = 1 << 22  # numbers of chosen directions held at a time
 
 
@@ -31,7 +33,7 @@ class Refit:
     def explained(
         self, x: Float[Tensor, "batch dims"], indices: Int[Tensor, "batch some"], clear: Bool[Tensor, "batch some"]
     ) -> tuple[Int[Tensor, " found"], SparseCodes] | None:
-        """Which samples the features that are `clear` explain to rounding, as codes of the kind, and these codes; None where nothing is tried."""
+        """Which samples the features that are `clear` explain, as codes of the kind, and these codes; None where none is tried."""
         places, there = survivors(clear.to(x.dtype), x.new_full((len(x),), 0.5))
         if not places.shape[1]:
             return None
@@ -50,12 +52,12 @@ class Refit:
 def refit(
     dictionary: Dictionary, x: Float[Tensor, "batch dims"], indices: Int[Tensor, "batch k"], kind: Values
 ) -> tuple[SparseCodes, Bool[Tensor, " batch"]]:
-    """The features named (padded with -1) at the values that fit x best, and where they explain it to rounding as codes of the kind.
+    """The features named (padded with -1) at the values that fit x best, and where they explain it as codes of the kind.
 
-    A binary code has nothing to fit: its values are 1. Values that change x by no more than rounding become 0.
+    A binary code has nothing to fit: its values are 1. Values that change x by no more than its rounding become 0.
     """
-    enough = fitted(x)
-    values = (indices >= 0).to(x.dtype) if kind is Values.BINARY else _least_squares(dictionary, x, indices, enough)
+    enough = fitted(x, _SINGLE)
+    values = (indices >= 0).to(x.dtype) if kind is Values.BINARY else _least_squares(dictionary, x, indices, fitted(x))
     z = SparseCodes(indices, values, dictionary.n_features)
     right = (x - dictionary.encode(z)).norm(dim=1) <= enough
     return z, right & values.ge(0).all(dim=1) if kind is Values.NONNEGATIVE else right

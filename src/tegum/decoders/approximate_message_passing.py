@@ -31,7 +31,7 @@ class AMP(WarmDecoder):
     """Thresholds at `alpha` tau until v stands still to `tolerance` |v|, or to rounding of |x|; `binary` keeps numbers within [0, 1].
 
     `alpha` None is the threshold that recovers the most active features, from d / N alone. Where tau is on its way to 0, what stands clear of
-    the noise is fitted by least squares, and a sample that it explains to rounding ends there. One whose |v| passes 4 |x| ends as DIVERGED.
+    the noise is fitted by least squares, and a sample that it explains ends there. One whose |v| passes 4 |x| ends as DIVERGED.
     """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
