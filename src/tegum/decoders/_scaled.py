@@ -40,7 +40,8 @@ class Scaled:
     def directions(self, indices: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape dims"]:
         """The directions of the features named; some direction where the index is -1."""
         flat = indices.flatten().clamp(min=0)
-        rows = self._dictionary.directions(flat)
-        if not self._once:
-            rows = rows / self.by[flat, None]
+        if isinstance(self._dictionary, Dense) and self._once:
+            rows = self._dictionary.table.index_select(0, flat)  # in half the time of table[flat]
+        else:
+            rows = self._dictionary.directions(flat) / self.by[flat, None]
         return rows.unflatten(0, indices.shape)

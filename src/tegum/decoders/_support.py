@@ -1,0 +1,85 @@
+"""Support: the features chosen in each sample, their unit directions and Gram matrix, on which least squares costs small systems only.
+
+Decoders that choose sets fit what is at hand with some new features, then keep the best: inner products that are at hand are not made again. Systems
+are solved by Cholesky in the dictionary's precision; decoders fit what is left of x rather than x, so that each step refines the last.
+"""
+
+import torch
+from torch import Tensor
+
+from tegum.decoders._scaled import Scaled
+from tegum.features import SparseCodes
+from tegum.shapes import Bool, Float, Int
+
+
+class Support:
+    """m slots a sample: `indices` (-1 where a slot is empty), `rows`, the unit directions, and `gram`, that of the identity for an empty slot."""
+
+    def __init__(self, unit: Scaled, indices: Int[Tensor, "batch m"], gram: Float[Tensor, "batch m m"] | None = None) -> None:
+        self.indices, self.rows = indices, unit.directions(indices)
+        self.gram = _products(self, self) if gram is None else gram
+
+    def __getitem__(self, samples: Int[Tensor, " kept"]) -> "Support":
+        part = object.__new__(Support)
+        part.indices, part.rows, part.gram = self.indices[samples], self.rows[samples], self.gram[samples]
+        return part
+
+    def inner(self, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch m"]:
+        """Inner products with x, 0 in empty slots."""
+        return torch.bmm(self.rows, x[:, :, None])[:, :, 0] * (self.indices >= 0)
+
+    def sum(self, values: Float[Tensor, "batch m"]) -> Float[Tensor, "batch dims"]:
+        """What these values of the directions make; values of empty slots must be 0."""
+        return torch.bmm(values[:, None], self.rows)[:, 0]
+
+    def gram_with(self, other: "Support") -> Float[Tensor, "batch both both"]:
+        """The Gram matrix of the slots of both."""
+        across = _products(self, other)
+        return torch.cat([torch.cat([self.gram, across], dim=2), torch.cat([across.mT, other.gram], dim=2)], dim=1)
+
+
+def _products(left: Support, right: Support) -> Float[Tensor, "batch m n"]:
+    products = torch.bmm(left.rows, right.rows.mT)
+    if (left.indices < 0).any() or (right.indices < 0).any():
+        products *= (left.indices >= 0)[:, :, None] & (right.indices >= 0)[:, None]
+    if left is right:
+        products.diagonal(dim1=1, dim2=2).masked_fill_(left.indices < 0, 1)
+    return products
+
+
+def fresh(indices: Int[Tensor, "batch n"], support: Support) -> Int[Tensor, "batch n"]:
+    """The features that are not in the support; -1 in place of those that are."""
+    return torch.where((indices[:, :, None] == support.indices[:, None]).any(dim=2), -1, indices)
+
+
+def part(gram: Float[Tensor, "batch m m"], slots: Int[Tensor, "batch k"]) -> Float[Tensor, "batch k k"]:
+    """The Gram matrix of these slots."""
+    n, m, k = *gram.shape[:2], slots.shape[1]
+    places = slots[:, :, None] * m + slots[:, None]
+    return gram.flatten(1).gather(1, places.flatten(1)).view(n, k, k)
+
+
+def solve(gram: Float[Tensor, "batch m m"], inner: Float[Tensor, "batch m"]) -> tuple[Float[Tensor, "batch m"], Bool[Tensor, " batch"]]:
+    """The least-squares values of what has these inner products, and in which samples directions depend on each other.
+
+    A direction depends on those before it where next to nothing of it, squared, is left across them. Such a system is solved with that much added to
+    its diagonal, which shares values out between directions that are alike.
+    """
+    least = 8 * gram.shape[1] * torch.finfo(gram.dtype).eps
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    depends = (failed > 0) | ~(factor.diagonal(dim1=1, dim2=2).square() > least).all(dim=1)
+    if depends.any():
+        ridge = least * torch.eye(gram.shape[1], dtype=factor.dtype, device=factor.device)
+        factor[depends] = torch.linalg.cholesky_ex(gram[depends] + ridge)[0]
+    return torch.cholesky_solve(inner[:, :, None], factor)[:, :, 0], depends
+
+
+def strongest(start: SparseCodes, unit: Scaled, k: int, *, signed: bool) -> tuple[Int[Tensor, "batch k"], Float[Tensor, "batch k"]]:
+    """The k features of each sample that count most in x, and their values in unit directions; -1 and 0 where there are fewer."""
+    missing = max(0, k - start.indices.shape[1])
+    indices = torch.nn.functional.pad(start.indices, (0, missing), value=-1)
+    values = torch.nn.functional.pad(start.values, (0, missing)) * unit.by[indices]
+    values = torch.where(indices < 0, 0, values if signed else values.clamp(min=0))
+    slots = values.abs().topk(k, dim=1).indices
+    values = values.gather(1, slots)
+    return torch.where(values == 0, -1, indices.gather(1, slots)), values
