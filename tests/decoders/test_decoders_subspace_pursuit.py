@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-
 from bench import peers
+
 from tegum.decoders import Status, decode
 from tegum.decoders.subspace_pursuit import SubspacePursuit
 from tegum.dictionaries.dense import Dense
@@ -25,7 +25,7 @@ def drawn(kind, n_active, n_samples=40, seed=1):
 
 
 def plain_nonnegative(A, x, k):
-    """The textbook form with largest for largest in magnitude; what correlates negatively does not join, and what is fitted negatively counts as 0."""
+    """The textbook form with largest for largest in magnitude; what correlates negatively does not join, what ends negative counts as 0."""
 
     def fit(chosen):
         values = np.linalg.lstsq(A[:, chosen], x, rcond=None)[0]

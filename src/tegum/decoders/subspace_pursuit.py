@@ -18,7 +18,7 @@ from tegum.decoders._scaled import Scaled, lengths
 from tegum.decoders._support import Support, fresh, part, solve, strongest
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
-from tegum.shapes import Bool, Float, Int
+from tegum.shapes import Float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,9 @@ class SubspacePursuit(WarmDecoder):
         values, depends = solve(chosen.gram, chosen.inner(x))
         residual, rounding = x - chosen.sum(values), fitted(x)
         size = residual.norm(dim=1)
-        samples, done = Samples(len(x), codes, x.device), _ended(size <= rounding, depends)
+        samples, ended = Samples(len(x), codes, x.device), size <= rounding
         for step in range(start is None, self.steps + 1):
+            done = torch.where(depends, every(ended, Status.SINGULAR), every(ended, Status.OK))
             if (kept := samples.leave(done, step)) is not None:
                 chosen = chosen[kept]
                 x, values, residual, size, rounding, depends = (old[kept] for old in (x, values, residual, size, rounding, depends))
@@ -81,13 +82,9 @@ class SubspacePursuit(WarmDecoder):
             smaller = residual.norm(dim=1)
             better = smaller < size - rounding
             depends = torch.where(better, alike, depends)
-            done = _ended(~better | (smaller <= rounding), depends)
+            ended = ~better | (smaller <= rounding)
             indices = torch.where(better[:, None], trial.indices, chosen.indices)
             values = torch.where(better[:, None], fitting, values)
             chosen, size = trial, smaller
         samples.ended(self.steps)
         return samples.decoded()
-
-
-def _ended(flag: Bool[Tensor, " slots"], depends: Bool[Tensor, " slots"]) -> Int[Tensor, " slots"]:
-    return torch.where(depends, every(flag, Status.SINGULAR), every(flag, Status.OK))

@@ -1,0 +1,93 @@
+"""CoSaMP against a plain loop of the textbook form; starts, dependent directions."""
+
+import numpy as np
+import pytest
+import torch
+
+from tegum.decoders import Status, decode
+from tegum.decoders.compressive_sampling_pursuit import CoSaMP
+from tegum.dictionaries.dense import Dense
+from tegum.dictionaries.gaussian_entries import gaussian
+from tegum.features.exactly_k import ExactlyK
+
+N, DIMS = 150, 40
+DRAWN = {"nonnegative": "uniform", "signed": "gaussian"}
+
+
+def unit_columns(seed):
+    return Dense(torch.nn.functional.normalize(gaussian(N, DIMS, seed=seed, dtype=torch.float64).dense()))
+
+
+def drawn(kind, n_active, n_samples=40):
+    return ExactlyK(n_features=N, n_active=n_active, values=DRAWN[kind]).sample(n_samples, seed=1, dtype=torch.float64)
+
+
+def plain(A, x, k, signed):
+    """Needell & Tropp's algorithm 1, ending when the residual no longer shrinks; unsigned, with no negative correlations or values."""
+    z, residual = np.zeros(A.shape[1]), x
+    while True:
+        proxy = A.T @ residual
+        joining = np.argsort(-abs(proxy) if signed else -proxy)[: 2 * k]
+        union = np.union1d(np.flatnonzero(z), joining if signed else joining[proxy[joining] > 0]).astype(int)
+        fit = np.linalg.lstsq(A[:, union], x, rcond=None)[0]
+        best = np.argsort(-abs(fit) if signed else -fit)[:k]
+        trial = np.zeros(A.shape[1])
+        trial[union[best]] = fit[best] if signed else fit[best].clip(min=0)
+        left = x - A @ trial
+        if np.linalg.norm(left) >= np.linalg.norm(residual) * (1 - 1e-12):
+            return z
+        z, residual = trial, left
+
+
+@pytest.mark.parametrize("n_active", [3, 8, 12])
+@pytest.mark.parametrize("kind", DRAWN)
+def test_its_codes_are_those_of_the_textbook_loop(kind, n_active):
+    """At 3 active both read nearly all codes, at 12 hardly any, but find the same ones."""
+    D, k = unit_columns(1), n_active
+    x = D.encode(drawn(kind, k))
+    wanted = np.array([plain(D.dense().numpy().T, one.numpy(), k, kind == "signed") for one in x])
+    out = decode(D, x, CoSaMP(n_active=k, values=kind))
+    torch.testing.assert_close(out.z.dense(), torch.as_tensor(wanted), rtol=1e-8, atol=1e-8)
+    assert out.status.eq(Status.OK).all()
+
+
+def test_lengths_of_directions_do_not_matter():
+    D, x = unit_columns(2), unit_columns(2).encode(drawn("signed", 8))
+    lengths = torch.linspace(0.1, 10, N, dtype=torch.float64)[:, None]
+    short, long = (decode(E, x, CoSaMP(n_active=8, values="signed")) for E in (D, Dense(D.dense() * lengths)))
+    torch.testing.assert_close(long.z.dense() * lengths.T, short.z.dense(), rtol=1e-8, atol=1e-8)
+
+
+def test_a_start_near_the_codes_saves_steps():
+    D, z = unit_columns(4), drawn("signed", 5)
+    x = D.encode(z)
+    cold = decode(D, x, CoSaMP(n_active=5, values="signed"))
+    warm = decode(D, x, CoSaMP(n_active=5, values="signed"), start=type(z)(z.indices[:, :4], z.values[:, :4] * 1.1, N))
+    assert warm.exact(z, tolerance=1e-9).all()
+    assert warm.steps.double().mean() < cold.steps.double().mean()
+
+
+def test_a_fit_of_directions_that_depend_on_each_other_is_told_as_singular():
+    """Twin directions, and more directions than dims: 3k = 15 in 12."""
+    table = unit_columns(5).dense()
+    D = Dense(torch.cat([table, table[:1]]))
+    z = torch.zeros(2, N + 1, dtype=torch.float64)
+    z[:, [20, 30, 40]] = torch.tensor([1.0, 1.2, 0.8], dtype=torch.float64)
+    z[1, 0] = 2.0
+    out = decode(D, z @ D.dense(), CoSaMP(n_active=5, values="signed"))
+    assert out.status.tolist()[1] == Status.SINGULAR
+    assert torch.isfinite(out.z.values).all()
+    few = gaussian(60, 12, seed=0, dtype=torch.float64)
+    x = few.encode(ExactlyK(n_features=60, n_active=5).sample(10, dtype=torch.float64))
+    out = decode(few, x, CoSaMP(n_active=5, values="signed"))
+    assert out.status.eq(Status.SINGULAR).any()
+    assert torch.isfinite(out.residual).all()
+
+
+def test_too_few_steps_are_told_as_such():
+    D = unit_columns(7)
+    x = D.encode(drawn("signed", 8))
+    out, full = (decode(D, x, CoSaMP(n_active=8, values="signed", steps=steps)) for steps in (2, 100))
+    assert out.status.eq(Status.MAX_STEPS).equal(full.steps > 2)
+    with pytest.raises(ValueError, match="steps is 0"):
+        CoSaMP(n_active=8, steps=0)
