@@ -10,12 +10,20 @@ from tegum import parts
 from tegum.dictionaries import Dictionary
 from tegum.features.exactly_k import ExactlyK
 
-SIZES = {"n_features": 60, "n_dims": 24, "seed": 3, "directions": torch.linspace(-1, 1, 60 * 24, dtype=torch.float64).sin().reshape(60, 24)}
+SIZES = {
+    "n_features": 60,
+    "n_dims": 24,
+    "seed": 3,
+    "steps": 24,
+    "starts": 1,
+    "directions": torch.linspace(-1, 1, 60 * 24, dtype=torch.float64).sin().reshape(60, 24),
+}
+FEW = {"equiangular": {"n_features": 28, "n_dims": 7}, "gabor": {"n_dims": 22}}  # what exists at few sizes
 
 
 def example(construct):
     names = inspect.signature(construct).parameters
-    given = arguments(construct, SIZES) | {name: SIZES[name] for name in names if name in SIZES}
+    given = arguments(construct, SIZES) | sizes(construct) | FEW.get(construct.__name__, {})
     return construct(**given, **({"dtype": torch.float64} if "dtype" in names else {}))
 
 
