@@ -47,9 +47,9 @@ def _products(left: Support, right: Support) -> Float[Tensor, "batch m n"]:
     return products
 
 
-def fresh(indices: Int[Tensor, "batch n"], support: Support) -> Int[Tensor, "batch n"]:
-    """The features that are not in the support; -1 in place of those that are."""
-    return torch.where((indices[:, :, None] == support.indices[:, None]).any(dim=2), -1, indices)
+def fresh(indices: Int[Tensor, "batch n"], chosen: Int[Tensor, "batch m"]) -> Int[Tensor, "batch n"]:
+    """The features that are not chosen yet; -1 in place of those that are."""
+    return torch.where((indices[:, :, None] == chosen[:, None]).any(dim=2), -1, indices)
 
 
 def part(gram: Float[Tensor, "batch m m"], slots: Int[Tensor, "batch k"]) -> Float[Tensor, "batch k k"]:

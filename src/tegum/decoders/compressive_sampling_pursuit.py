@@ -70,7 +70,7 @@ class CoSaMP(WarmDecoder):
             if step == self.steps:
                 break
             correlations, joining = state.largest(residual, 2 * k, signed=signed)
-            joining = fresh(joining if signed else torch.where(correlations > 0, joining, -1), chosen)
+            joining = fresh(joining if signed else torch.where(correlations > 0, joining, -1), chosen.indices)
             gram = chosen.gram_with(Support(state, joining))
             inner = torch.cat([chosen.inner(residual), torch.where(joining < 0, 0, correlations)], dim=1)
             change, alike = solve(gram, inner)

@@ -70,7 +70,7 @@ class SubspacePursuit(WarmDecoder):
             if step == self.steps:
                 break
             correlations, joining = correlating(residual)
-            joining = fresh(joining, chosen)
+            joining = fresh(joining, chosen.indices)
             gram = chosen.gram_with(Support(state, joining))
             inner = torch.cat([chosen.inner(residual), torch.where(joining < 0, 0, correlations)], dim=1)
             fit = torch.nn.functional.pad(values, (0, k)) + solve(gram, inner)[0]
