@@ -1,0 +1,82 @@
+"""Duality gaps: how far codes can be, at most, from the least objective, whoever found them.
+
+For the lasso, min 1/2 |x - D z|^2 + penalty |z|_1, any theta with all |D_i . theta| <= penalty bounds the least objective from below by
+theta . x - |theta|^2 / 2; the residual, scaled until it obeys, gives such a bound (Kim et al. 2007, sec. III). At penalty 0, min |z|_1 with D z = x,
+any y with all |D_i . y| <= 1 bounds it by x . y. Codes of at least 0 need no lower bound on D_i . theta, and in the box [0, 1] theta is
+free: what exceeds the penalty is subtracted from the bound instead.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from tegum.decoders._base import Values
+from tegum.dictionaries import Dictionary
+from tegum.features import SparseCodes
+from tegum.shapes import Float
+
+_CHUNK = 1 << 24  # numbers held at a time
+
+
+def check_penalty(penalty: object) -> None:
+    """Raise ValueError unless `penalty` is a finite number of at least 0."""
+    if isinstance(penalty, bool) or not isinstance(penalty, (int, float)) or not 0 <= penalty < math.inf:
+        raise ValueError(f"penalty is {penalty!r}; it must be a finite number of at least 0")
+
+
+def duality_gap(
+    dictionary: Dictionary,
+    x: Float[Tensor, "batch dims"],
+    z: SparseCodes,
+    penalty: float = 0.0,
+    values: Values | str = Values.NONNEGATIVE,
+    dual: Float[Tensor, "batch dims"] | None = None,
+) -> Float[Tensor, " batch"]:
+    """The gap between the objective of `z` and a bound on the least one, as a share of the objective; computed in float64.
+
+    `dual` is the point that gives the bound, by default the residual; at penalty 0 it must be given (`BasisPursuit.duals`). There a code that
+    misses x counts as if it met it, and a gap may then be negative. ValueError where sizes differ, or the dual is missing.
+    """
+    check_penalty(penalty)
+    if (len(z), z.n_features) != (len(x), dictionary.n_features):
+        raise ValueError(f"z has {len(z)} samples of {z.n_features} features; x has {len(x)}, and the dictionary {dictionary.n_features}")
+    if dual is None and penalty == 0:
+        raise ValueError("at penalty 0 the residual bounds nothing; give the dual that came with the codes")
+    wide, size = x.double(), z.values.double().abs().sum(1)
+    residual = wide - _encoded(dictionary, z)
+    point = residual if dual is None else dual.double()
+    limit = penalty or 1.0
+    peak, excess = _reach(dictionary, point, Values(values), limit)
+    if values == Values.BINARY:
+        scale = torch.ones_like(peak)
+    elif penalty:
+        # the multiple of the point that bounds best among those that obey
+        best = (point * wide).sum(1) / point.square().sum(1).clamp(min=torch.finfo(torch.float64).tiny)
+        scale = torch.minimum(best.clamp(min=0), limit / peak.clamp(min=1e-300))
+    else:
+        scale = 1 / peak.clamp(min=1)
+    point = point * scale[:, None]
+    bound = (point * wide).sum(1) - (0.5 * point.square().sum(1) if penalty else 0.0) - (excess if values == Values.BINARY else 0.0)
+    objective = 0.5 * residual.square().sum(1) + penalty * size if penalty else size
+    return torch.where(objective > 0, (objective - bound) / objective, objective - bound)
+
+
+def _encoded(dictionary: Dictionary, z: SparseCodes) -> Tensor:
+    out = torch.zeros(len(z), dictionary.n_dims, dtype=torch.float64, device=dictionary.device)
+    for slot in range(z.indices.shape[1]):
+        at = (z.indices[:, slot] >= 0).nonzero()[:, 0]
+        out[at] += dictionary.directions(z.indices[at, slot]).double() * z.values[at, slot, None].double()
+    return out
+
+
+def _reach(dictionary: Dictionary, point: Tensor, values: Values, limit: float) -> tuple[Tensor, Tensor]:
+    """The largest inner product of a direction with each point, and by how much all of them together exceed the limit."""
+    peak, excess = torch.zeros(len(point), dtype=torch.float64, device=point.device), point.new_zeros(len(point))
+    step = max(1, _CHUNK // max(len(point), dictionary.n_dims))
+    for first in range(0, dictionary.n_features, step):
+        rows = dictionary.directions(torch.arange(first, min(first + step, dictionary.n_features), device=point.device))
+        inner = point @ rows.double().T
+        peak = torch.maximum(peak, (inner.abs() if values is Values.SIGNED else inner).amax(1))
+        excess = excess + (inner - limit).clamp(min=0).sum(1)
+    return peak, excess
