@@ -65,13 +65,13 @@ def pass_messages(
 ) -> Decoded:
     """Iterate until v stands still to `tolerance` |v|, or to rounding of |x|, or what is clear explains x."""
     n, d = dictionary.n_features, dictionary.n_dims
-    indices, values = _listed(x, start)
+    indices, values = listed(x, start)
     scaled = values * norms[indices]
     v = x - dictionary.encode(SparseCodes(indices, values, n))
     size, enough = v.norm(dim=1), fitted(x)
     most = GREW * torch.maximum(x.norm(dim=1), size)
     support = Refit(dictionary, kind, len(x))
-    samples = Samples(len(x), lambda slots: Decoded.of(indices[slots], values[slots], n).z, x.device)
+    samples = Samples(len(x), lambda slots: Decoded.of(indices[slots], values[slots].nan_to_num(0.0, 0.0, 0.0), n).z, x.device)
     done = every(size <= enough, Status.OK)
     for step in range(max_steps + 1):
         if (kept := samples.leave(done, step)) is not None:
@@ -88,21 +88,25 @@ def pass_messages(
         still = before.sub_(v).norm(dim=1) <= torch.maximum(tolerance * size, enough)
         done = torch.where(size <= most, every(still, Status.OK), int(Status.DIVERGED))
         if clear is not None and (exact := support.explained(x, indices, clear)) is not None:
-            rows, z = exact
-            done = done.index_fill(0, rows, int(Status.OK))
-            indices, values = indices.clone(), values.clone()
-            _put(indices, rows, z.indices.clamp(min=0))
-            _put(values, rows, z.values)
+            done = done.index_fill(0, exact[0], int(Status.OK))
+            indices, values = replaced(indices, values, *exact)
     samples.ended(max_steps)
     return samples.decoded()
 
 
-def _listed(x: Tensor, start: SparseCodes | None) -> tuple[Tensor, Tensor]:
+def listed(x: Float[Tensor, "batch dims"], start: SparseCodes | None) -> tuple[Int[Tensor, "batch some"], Float[Tensor, "batch some"]]:
+    """The codes to begin from, padded as an `Estimate` is."""
     if start is None:
         return torch.zeros(len(x), 0, dtype=torch.int64, device=x.device), x.new_zeros(len(x), 0)
     return start.indices.clamp(min=0), start.values
 
 
-def _put(table: Tensor, rows: Tensor, short: Tensor) -> None:
-    table[rows] = 0
-    table[rows, : short.shape[1]] = short
+def replaced(
+    indices: Int[Tensor, "batch some"], values: Float[Tensor, "batch some"], rows: Int[Tensor, " found"], z: SparseCodes
+) -> tuple[Int[Tensor, "batch some"], Float[Tensor, "batch some"]]:
+    """The same lists, but those of `rows` are z, which is no wider."""
+    indices, values = indices.clone(), values.clone()
+    width = z.indices.shape[1]
+    indices[rows], values[rows] = 0, 0
+    indices[rows, :width], values[rows, :width] = z.indices.clamp(min=0), z.values
+    return indices, values

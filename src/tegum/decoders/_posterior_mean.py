@@ -65,14 +65,12 @@ class PriorDecoder(WarmDecoder):
         check_tolerance(self.tolerance)
         check_count("max_steps", self.max_steps)
 
-    def posterior_mean(
-        self, norms: Float[Tensor, " features"], lengths: Float[Tensor, " features"], x: Float[Tensor, "batch dims"]
-    ) -> "PosteriorMean":
-        """The denoiser of r whose noise has variance tau^2 / `norms`; |D_i|^2 = `lengths` say how many active features |x|^2 is worth."""
+    def posterior_mean(self, norms: Float[Tensor, " features"], x: Float[Tensor, "batch dims"]) -> "PosteriorMean":
+        """The denoiser; where it is not told how many features are active, it begins with as many as |x|^2 is worth."""
         if self.n_active is not None:
             return PosteriorMean(str(self.prior), norms, x.new_full((len(x),), self.n_active), trust=1.0)
         energy = x.square().sum(dim=1) - x.shape[1] * (self.noise_std or 0.0) ** 2
-        active = energy / (float(lengths.mean()) * value_moments(str(self.prior))[1])
+        active = energy / (float(norms.mean()) * value_moments(str(self.prior))[1])
         return PosteriorMean(str(self.prior), norms, active, trust=0.0 if self.noise_std is None else 0.5)
 
 

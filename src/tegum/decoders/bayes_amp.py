@@ -39,7 +39,7 @@ class BayesAMP(PriorDecoder):
     ) -> Decoded:
         """A product with the dictionary a step, and one of what is likely to be active."""
         return pass_messages(
-            self.posterior_mean(state, state, x),
+            self.posterior_mean(state, x),
             dictionary,
             state,
             x,
