@@ -115,6 +115,13 @@ def test_the_gram_matrix_comes_in_parts_and_sums(construct):
 
 
 @every
+@pytest.mark.parametrize("feature", [-1, 10**6])
+def test_a_feature_that_is_not_there_has_no_direction(construct, feature):
+    with pytest.raises(IndexError):
+        example(construct).directions(torch.tensor([0, feature]))
+
+
+@every
 def test_it_is_the_same_dictionary_in_another_dtype(construct):
     D = example(construct)
     single = D.to(dtype=torch.float32)

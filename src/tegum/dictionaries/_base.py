@@ -29,7 +29,7 @@ class Dictionary(ABC):
 
     @abstractmethod
     def directions(self, indices: Int[Tensor, " some"]) -> Float[Tensor, "some dims"]:
-        """The directions of the features named, (len(indices), d)."""
+        """The directions of the features named, (len(indices), d). IndexError for one that is not there; -1 is not."""
 
     @abstractmethod
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Dictionary":

@@ -1,8 +1,10 @@
-"""The door of every construction: sizes, seed and dtype, checked before anything is drawn."""
+"""The door of every construction: sizes, seed and dtype, checked before anything is drawn; and of directions that are no rows of a table."""
 
 import torch
+from torch import Tensor
 
 from tegum.checks import check_count, check_seed
+from tegum.shapes import Int
 
 
 def check_construction(n_features: object, n_dims: object, seed: object, dtype: torch.dtype) -> None:
@@ -12,3 +14,12 @@ def check_construction(n_features: object, n_dims: object, seed: object, dtype: 
     check_seed(seed)
     if not dtype.is_floating_point:
         raise ValueError(f"dtype is {dtype}; directions are floating-point")
+
+
+def in_range(indices: Int[Tensor, " some"], n_features: int) -> Int[Tensor, " some"]:
+    """The same indices. IndexError, as a table of directions gives, for one that is not from 0 to n_features - 1."""
+    if len(indices):
+        low, high = (int(end) for end in indices.aminmax())
+        if low < 0 or high >= n_features:
+            raise IndexError(f"feature {low if low < 0 else high} is not one of {n_features:,}")
+    return indices

@@ -11,13 +11,13 @@ from tegum._vectors_numba import aligned
 from tegum.dictionaries._hadamard import BlockHadamard, Hadamard, WholeHadamard
 from tegum.dictionaries._largest import largest as largest_of
 from tegum.dictionaries._rows_numba import ROWS
-from tegum.dictionaries._running_top_numba import room
 from tegum.dictionaries._threads import shared_out
 from tegum.dictionaries._walsh_numba import Blocks, Candidates, correlate_blocks, encode_samples, largest_of_blocks
 from tegum.shapes import Bool, Float, Int
 
 LEAST = ROWS  # the smallest block that fills the vectors
 _WORTH_THREADS = 1 << 18  # correlations
+_SPARE = 16  # room for candidates beyond 2 k: little, so that limits rise early
 
 
 def correlate(D: Hadamard, x: Float[Tensor, "batch dims"], first: int, last: int) -> Float[Tensor, "batch some"]:
@@ -51,7 +51,7 @@ def largest(
 
     def some(begin: int, stop: int) -> None:
         buffer, limit = aligned(D.size * ROWS, kind.type), aligned(ROWS, kind.type)
-        keys, ids = np.empty((ROWS, room(k)), kind), np.empty((ROWS, room(k)), np.int64)
+        keys, ids = np.empty((ROWS, 2 * k + _SPARE), kind), np.empty((ROWS, 2 * k + _SPARE), np.int64)
         candidates = Candidates(keys, ids, np.empty(ROWS, np.int64), limit)
         for unit in range(begin, stop):
             tile, start, finish = units[unit]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from tegum.dictionaries._base import BLOCK, CHUNK, Dictionary
+from tegum.dictionaries._door import in_range
 from tegum.dictionaries._walsh import parity_signs, transform
 from tegum.features import SparseCodes
 from tegum.shapes import Float, Int
@@ -96,7 +97,7 @@ class BlockHadamard(Hadamard):
 
     def directions(self, indices: Int[Tensor, " some"]) -> Float[Tensor, "some dims"]:
         """Rows of H_M with the block's signs, over sqrt(d)."""
-        indices = in_range(indices.to(self.device), self.n_features)
+        indices = in_range(indices, self.n_features).to(self.device)
         rows = parity_signs(
             (indices % self.size).to(torch.int32)[:, None] & torch.arange(self.size, dtype=torch.int32, device=self.device), self.dtype
         )
@@ -129,7 +130,7 @@ class WholeHadamard(Hadamard):
 
     def directions(self, indices: Int[Tensor, " some"]) -> Float[Tensor, "some dims"]:
         """Columns of H at `places` with their signs, over sqrt(d)."""
-        indices = in_range(indices.to(self.device), self.n_features)
+        indices = in_range(indices, self.n_features).to(self.device)
         rows = parity_signs(indices.to(torch.int32)[:, None] & self.places.to(torch.int32), self.dtype)
         return rows.mul_(self.padded[indices][:, None]).div_(math.sqrt(self.n_dims))
 
@@ -144,15 +145,6 @@ class WholeHadamard(Hadamard):
 
     def _signed(self, products: Float[Tensor, "batch some"], start: int) -> Float[Tensor, "batch some"]:
         return products * self.padded[start : start + products.shape[1]]
-
-
-def in_range(indices: Int[Tensor, " some"], n_features: int) -> Int[Tensor, " some"]:
-    """Indices from 0 on, as those of a table: -1 is the last. IndexError for one that is not there."""
-    if len(indices):
-        low, high = (int(end) for end in indices.aminmax())
-        if low < -n_features or high >= n_features:
-            raise IndexError(f"feature {low if low < -n_features else high} is not one of {n_features:,}")
-    return indices % n_features
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tegum.dictionaries._base import Dictionary
+from tegum.dictionaries._door import in_range
 from tegum.dictionaries._signs import SIGNS, signs
 from tegum.shapes import Float, Int
 
@@ -37,12 +38,8 @@ class Hashed(Dictionary):
 
     def directions(self, indices: Int[Tensor, " some"]) -> Float[Tensor, "some dims"]:
         """Made from the keys of these features. IndexError for one that is not there."""
-        indices = indices.to(self.device)
-        if self._keys is None and len(indices):
-            low, high = (int(end) for end in indices.aminmax())
-            if low < -self.n_features or high >= self.n_features:
-                raise IndexError(f"feature {low if low < 0 else high} is not one of {self.n_features}")
-        return self._of(indices % self.n_features if self._keys is None else self._keys[indices])
+        indices = in_range(indices, self.n_features).to(self.device)
+        return self._of(indices if self._keys is None else self._keys[indices])
 
     def direction_of(self, key: Key) -> Float[Tensor, " dims"]:
         """The direction of any string or integer, a feature of this dictionary or not."""
