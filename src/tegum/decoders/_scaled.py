@@ -38,8 +38,8 @@ class Scaled:
             yield block, products if self._once else products / self.by[block]
 
     def directions(self, indices: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape dims"]:
-        """The directions of the features named; some direction where the index is -1."""
-        flat = indices.flatten().clamp(min=0)
+        """The directions of the features named."""
+        flat = indices.flatten()
         if isinstance(self._dictionary, Dense) and self._once:
             rows = self._dictionary.table.index_select(0, flat)  # in half the time of table[flat]
         else:

@@ -16,7 +16,7 @@ class Support:
     """m slots a sample: `indices` (-1 where a slot is empty), `rows`, the unit directions, and `gram`, that of the identity for an empty slot."""
 
     def __init__(self, unit: Scaled, indices: Int[Tensor, "batch m"], gram: Float[Tensor, "batch m m"] | None = None) -> None:
-        self.indices, self.rows = indices, unit.directions(indices)
+        self.indices, self.rows = indices, unit.directions(indices.clamp(min=0))
         self.gram = _products(self, self) if gram is None else gram
 
     def __getitem__(self, samples: Int[Tensor, " kept"]) -> "Support":
@@ -26,7 +26,7 @@ class Support:
 
     def inner(self, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch m"]:
         """Inner products with x, 0 in empty slots."""
-        return torch.bmm(self.rows, x[:, :, None])[:, :, 0] * (self.indices >= 0)
+        return torch.bmm(x[:, None], self.rows.mT)[:, 0] * (self.indices >= 0)
 
     def sum(self, values: Float[Tensor, "batch m"]) -> Float[Tensor, "batch dims"]:
         """What these values of the directions make; values of empty slots must be 0."""

@@ -58,7 +58,7 @@ class NIHT(WarmDecoder):
             indices, values = state.largest(x, k, signed=signed)[1], x.new_zeros(len(x), k)
         else:
             indices, values = strongest(start, state, k, signed=signed)
-        rows = state.directions(indices)
+        rows = state.directions(indices.clamp(min=0))
         residual, rounding = x - _sum(rows, values), fitted(x)
         samples, done = Samples(len(x), codes, x.device), every(residual.norm(dim=1) <= rounding, Status.OK)
         for step in range(self.steps + 1):
@@ -71,7 +71,7 @@ class NIHT(WarmDecoder):
             correlations, others = state.largest(residual, 2 * k, signed=signed)  # 2k, so that k of them are others
             candidates = torch.cat([indices, fresh(others, indices)], dim=1)
             before = torch.nn.functional.pad(values, (0, others.shape[1]))
-            slopes = torch.cat([torch.bmm(rows, residual[:, :, None])[:, :, 0], correlations], dim=1)
+            slopes = torch.cat([torch.bmm(residual[:, None], rows.mT)[:, 0], correlations], dim=1)
             most = state.by[candidates] if self.values is Values.BINARY else math.inf  # a value of 1, in unit directions
             slopes = torch.where((candidates < 0) | self._barred(before, slopes, most), 0, slopes)
             length = _ratio(slopes[:, :k].square().sum(dim=1), _sum(rows, slopes[:, :k]).square().sum(dim=1))
@@ -80,7 +80,7 @@ class NIHT(WarmDecoder):
                 moved = moved if signed else moved.clamp(min=0).minimum(torch.as_tensor(most, dtype=x.dtype, device=x.device))
                 places = moved.abs().topk(k, dim=1).indices
                 values = moved.gather(1, places)
-                rows = state.directions(candidates.gather(1, places))
+                rows = state.directions(candidates.gather(1, places).clamp(min=0))
                 left = x - _sum(rows, values)
                 change = (torch.zeros_like(before).scatter_(1, places, values) - before).square().sum(dim=1)
                 joined = ((places >= k) & (values != 0)).any(dim=1)

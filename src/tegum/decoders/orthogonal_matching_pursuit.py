@@ -58,15 +58,15 @@ class OMP(Decoder):
         for step in range(most):
             values, indices = state.largest(chosen.residual, 1, signed=signed)
             chosen.look(indices[:, 0])
-            done = every(chosen.depends, Status.SINGULAR)
-            if not signed:
-                done = torch.where(values[:, 0] <= 0, int(short), done)
-            done = torch.where(chosen.residual.norm(dim=1) <= enough, int(Status.OK), done)
-            if (kept := samples.leave(done, step)) is not None:
-                chosen.keep(kept)
-                enough = enough[kept]
-                if not len(kept):
-                    break
+            fits, astray = chosen.residual.norm(dim=1) <= enough, values[:, 0] <= 0
+            if (fits | chosen.depends if signed else fits | chosen.depends | astray).any():
+                done = every(chosen.depends, Status.SINGULAR)
+                done = done if signed else torch.where(astray, int(short), done)
+                if (kept := samples.leave(torch.where(fits, int(Status.OK), done), step)) is not None:
+                    chosen.keep(kept)
+                    enough = enough[kept]
+                    if not len(kept):
+                        break
             chosen.add()
         else:
             samples.leave(torch.where(chosen.residual.norm(dim=1) <= enough, int(Status.OK), int(short)), most)
@@ -122,5 +122,5 @@ class _Chosen:
 
 
 def _split(Q: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-    along = torch.bmm(Q, directions[:, :, None])
-    return along[:, :, 0], torch.baddbmm(directions[:, None], along.mT, Q, alpha=-1)[:, 0]
+    along = torch.bmm(directions[:, None], Q.mT)  # in half the time of Q @ directions
+    return along[:, 0], torch.baddbmm(directions[:, None], along, Q, alpha=-1)[:, 0]
