@@ -1,6 +1,8 @@
 """Closed forms and exact losses; nothing is sampled here. One subject a file."""
 
 from tegum.features._subset_bits import subset_bits
+from tegum.theory.amp_evolution import bayes_critical_ratio, bayes_dims, fixed_points, state_evolution
+from tegum.theory.channel_error import mmse, soft_threshold_error
 from tegum.theory.conic import L1Success, face_dims, l1_success
 from tegum.theory.correlated_pairs import PairMinima, collapse_border, pair_minima, three_pairs
 from tegum.theory.cross_entropy import tokens_on_neuron_loss
@@ -70,6 +72,8 @@ __all__ = [
     "Pentagons",
     "PolygonOptimum",
     "Posterior",
+    "bayes_critical_ratio",
+    "bayes_dims",
     "bayes_threshold",
     "bayes_threshold_dims",
     "bayes_threshold_success",
@@ -90,6 +94,7 @@ __all__ = [
     "face_dims",
     "filter_error",
     "filter_error_bound",
+    "fixed_points",
     "interference_loss",
     "l1_success",
     "lasso_alpha",
@@ -101,6 +106,7 @@ __all__ = [
     "local_minima",
     "log_odds",
     "minimax_alpha",
+    "mmse",
     "one_active_loss",
     "one_dim_boundaries",
     "one_dim_candidates",
@@ -116,6 +122,8 @@ __all__ = [
     "posterior",
     "ring_energy",
     "ring_harmonic",
+    "soft_threshold_error",
+    "state_evolution",
     "subset_bits",
     "three_pairs",
     "threshold_dims",
