@@ -34,8 +34,7 @@ def in_parts(rows, x, parts, kind):
     """The largest of those not chosen, so many at a time: subtracted at 1, or by their projections."""
     z, lengths = np.zeros(len(rows)), np.linalg.norm(rows, axis=1)
     for part in parts:
-        against = lengths**2 if kind == "binary" else lengths
-        score = rows @ x / against
+        score = rows @ x / lengths
         order = np.argsort(-abs(score) if kind == "signed" else -score)
         chosen = order[z[order] == 0][:part]
         chosen = chosen[score[chosen] > 0] if kind != "signed" else chosen
@@ -63,7 +62,8 @@ def test_it_takes_its_features_in_equal_parts(kind, parts):
     assert out.status.eq(Status.OK).all()
 
 
-def test_one_step_of_binary_codes_is_top_k():
+def test_one_step_with_directions_of_one_length_is_top_k():
+    D = Dense(torch.nn.functional.normalize(gaussian(120, 40, seed=0, dtype=torch.float64).dense()))
     x = D.encode(codes("binary"))
     found = [
         decode(D, x, part).z.dense() for part in (MatchingPursuit(n_active=6, steps=1, values="binary"), TopK(n_active=6, values="binary"))

@@ -2,7 +2,8 @@
 
 Plain: one feature at a time, each by its projection, and one that was chosen may be chosen again. Told how many features are active, it takes
 them in a few steps, in each the largest k/s of those not chosen yet (Gadzinski, *When Numbers Are Bits*: 2-step and 4-step matching pursuit; with
-1 step it is top-k). Told that what is active is 1, it subtracts the direction itself, once: a right choice then leaves no trace.
+1 step and directions of one length it is top-k). Told that what is active is 1, it subtracts the direction itself, once: a right choice then
+leaves no trace.
 """
 
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ class MatchingPursuit(Decoder):
             check_tolerance(self.tolerance)
 
     def init(self, dictionary: Dictionary) -> Scaled:
-        """The directions as they are compared: by projection where codes are binary, else at length 1."""
-        return Scaled(dictionary, lengths(dictionary) ** (2 if self.values is Values.BINARY else 1))
+        """The directions at length 1."""
+        return Scaled(dictionary, lengths(dictionary))
 
     def run(self, state: Scaled, dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Decoded:
         """One pass of correlations a step."""
@@ -65,13 +66,13 @@ class MatchingPursuit(Decoder):
             values, indices = state.largest(residual, taken + share if told or binary else 1, signed=self.values is Values.SIGNED)
             if told or binary:
                 values, indices = _not_in(z, values, indices, share)
+            values = values / state.by[indices]
             values = as_kind(torch.where(values.abs() > least, values, 0), self.values)
             done = torch.where(residual.norm(dim=1) <= enough, int(Status.OK), every(values.eq(0).all(dim=1), short))
             if (kept := samples.leave(done, step)) is not None:
                 z, residual, enough, values, indices = (old[kept] for old in (z, residual, enough, values, indices))
                 if not len(kept):
                     return samples.decoded()
-            values = values if binary else values / state.by[indices]
             z.scatter_add_(1, indices, values)
             residual = residual - _sum(dictionary, indices, values)
             taken += share
