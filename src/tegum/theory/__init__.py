@@ -7,6 +7,7 @@ from tegum.theory.conic import L1Success, face_dims, l1_success
 from tegum.theory.correlated_pairs import PairMinima, collapse_border, pair_minima, three_pairs
 from tegum.theory.cross_entropy import tokens_on_neuron_loss
 from tegum.theory.free_phases import Minima, one_dim_minima, pair_border, two_dim_minima
+from tegum.theory.information import gaussian_capacity, integer_dims, noisy_dims, sign_sum_bits, subset_bits_approximate
 from tegum.theory.l1 import (
     box_dims,
     box_success,
@@ -95,6 +96,8 @@ __all__ = [
     "filter_error",
     "filter_error_bound",
     "fixed_points",
+    "gaussian_capacity",
+    "integer_dims",
     "interference_loss",
     "l1_success",
     "lasso_alpha",
@@ -107,6 +110,7 @@ __all__ = [
     "log_odds",
     "minimax_alpha",
     "mmse",
+    "noisy_dims",
     "one_active_loss",
     "one_dim_boundaries",
     "one_dim_candidates",
@@ -122,9 +126,11 @@ __all__ = [
     "posterior",
     "ring_energy",
     "ring_harmonic",
+    "sign_sum_bits",
     "soft_threshold_error",
     "state_evolution",
     "subset_bits",
+    "subset_bits_approximate",
     "three_pairs",
     "threshold_dims",
     "threshold_dims_asymptotic",

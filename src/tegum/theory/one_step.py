@@ -116,20 +116,20 @@ def _log_threshold(d: Real, k: Real, rest: Real, threshold: float | Real) -> Rea
 
 
 def _topk(d: Real, k: Real, rest: Real) -> np.ndarray:
-    """Both groups reach towards each other across a gap of 1. v = -ln(chance that the larger group's extreme falls short of its place) is Exp(1).
+    """Both groups reach towards each other across a gap of 1. v = -ln(chance that one group's extreme falls short of its place) is Exp(1).
 
-    Integrating over the extreme of the larger group leaves the smaller group's chance, which varies slowly in ln v: trapezoids converge
-    geometrically. One active feature has no spread, and needs no integral.
+    Integrating over the extreme that varies less (s / sqrt(2 ln count) or so) leaves the other group's chance, which turns slowly in ln v:
+    trapezoids converge geometrically.
     """
     d, k, rest = np.broadcast_arrays(d, k, rest)
-    alone = np.exp(rest * log_ndtr(np.sqrt(d)))
-    actives, others = np.sqrt(np.where(k > 1, k - 1, 1.0) / d), np.sqrt(k / d)
-    more = rest >= k
-    larger, smaller = np.where(more, rest, k), np.where(more, k, rest)
-    wide, narrow = np.where(more, others, actives), np.where(more, actives, others)
-    reach = wide[..., None] * ndtri_exp(-_V / larger[..., None])
-    chance = np.exp(smaller[..., None] * log_ndtr((1 - reach) / narrow[..., None])) @ _WEIGHT
-    return np.where(k > 1, chance, alone)
+    actives, others = np.sqrt((k - 1) / d), np.sqrt(k / d)
+    steadier = actives / np.sqrt(1 + 2 * np.log(k)) < others / np.sqrt(1 + 2 * np.log(np.maximum(rest, 1)))
+    own, other = np.where(steadier, k, rest), np.where(steadier, rest, k)
+    spread, facing = np.where(steadier, actives, others), np.where(steadier, others, actives)
+    some = own > 0
+    reach = spread[..., None] * ndtri_exp(-_V / np.where(some, own, 1.0)[..., None])
+    chance = np.exp(other[..., None] * log_ndtr((1 - reach) / facing[..., None])) @ _WEIGHT
+    return np.where(some, np.minimum(chance, 1.0), 1.0)
 
 
 def _dims(function: Callable[[Real], Real], n: Real, k: Real, goal: Real) -> Real:
