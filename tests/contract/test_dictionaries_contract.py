@@ -163,3 +163,19 @@ def test_what_does_not_fit_is_refused_with_the_sizes_seen(construct):
         D.correlations(x, 0)
     with pytest.raises(ValueError, match="power is 3"):
         D.gram_row_sums(power=3)
+
+
+@pytest.mark.gpu
+@every
+def test_it_is_the_same_dictionary_on_a_gpu(construct):
+    D = example(construct)
+    moved = D.to("cuda")
+    z = ExactlyK(n_features=D.n_features, n_active=5, values="gaussian").sample(17, dtype=D.dtype)
+    x = D.encode(z)
+    torch.testing.assert_close(moved.dense().cpu(), D.dense())
+    torch.testing.assert_close(moved.encode(z).cpu(), x)
+    torch.testing.assert_close(moved.correlate(x.cuda()).cpu(), D.correlate(x))
+    torch.testing.assert_close(moved.largest(x.cuda(), 6, signed=True)[0].cpu(), D.largest(x, 6, signed=True)[0])
+    torch.testing.assert_close(moved.gram_row_sums(power=2).cpu(), D.gram_row_sums(power=2))
+    if construct.__name__ in DRAWN and construct.__name__ != "grassmannian":  # whose descent another rounding leads elsewhere
+        torch.testing.assert_close(construct(**sizes(construct), device="cuda").dense().cpu(), construct(**sizes(construct)).dense())

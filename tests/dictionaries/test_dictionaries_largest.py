@@ -42,6 +42,7 @@ def test_they_are_those_of_a_full_sort(find, dtype, seed, n, share, signed):
         pytest.param(torch.arange(2048.0), id="ascending"),
         pytest.param(-torch.arange(2048.0), id="descending"),
         pytest.param(torch.arange(2048) % 7 / 7, id="many ties"),
+        pytest.param(torch.arange(1 << 18) * 40503 % (1 << 18) / 7 + torch.arange(1 << 18) // 4096 * 1000.0, id="rising slowly"),
         pytest.param(torch.full((2048,), -torch.inf), id="all minus infinity"),
         pytest.param(torch.arange(2048.0).where(torch.arange(2048) % 64 == 5, -1e9), id="all in one residue"),
     ],
@@ -55,6 +56,13 @@ def test_a_row_longer_than_its_sample_is_read_to_its_end(find):
     values = torch.zeros(1, (1 << 17) + 37)
     values[0, -40:] = torch.arange(40.0) + 1
     check(find, values, 30, False)
+
+
+@pytest.mark.parametrize("n", [1024, 3000, (1 << 17) + 5])
+@pytest.mark.parametrize("k", [1, 16, 50])
+def test_the_compiled_pass_leaves_no_row_of_numbers_to_topk(n, k, monkeypatch):
+    monkeypatch.setattr(_largest, "plain", lambda values, k, *, signed: pytest.fail(f"{len(values)} rows were left"))
+    check(largest, torch.randn(5, n, generator=torch.Generator().manual_seed(n)), k, False)
 
 
 def test_a_row_without_k_numbers_is_that_of_topk_and_harms_no_other():

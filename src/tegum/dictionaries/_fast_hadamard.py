@@ -26,7 +26,7 @@ def correlate(D: Hadamard, x: Float[Tensor, "batch dims"], first: int, last: int
     end = min(last * D.size, D.n_features)
     width = end - first * D.size
     out = np.empty(len(x) * width, tiles.dtype)  # numpy asks for large pages: half of the time goes to making fresh memory
-    units = _units(len(tiles), first, last, D.size)
+    units = _units(len(tiles), first, last)
 
     def some(begin: int, stop: int) -> None:
         buffer = aligned(D.size * ROWS, tiles.dtype.type)
@@ -42,9 +42,12 @@ def correlate(D: Hadamard, x: Float[Tensor, "batch dims"], first: int, last: int
 def largest(
     D: Hadamard, x: Float[Tensor, "batch dims"], k: int, *, signed: bool, scale: Tensor | None
 ) -> tuple[Float[Tensor, "batch k"], Int[Tensor, "batch k"], Bool[Tensor, " batch"]]:
-    """The k largest correlations, their features, and which samples have too few that compare (they hold NaN): these are left undone."""
+    """The k largest correlations, their features, and which samples are left undone: some part of the features has fewer than k that compare.
+
+    A part has too few where samples hold NaN, and where k is of the size of the dictionary.
+    """
     blocks, tiles = _blocks(D, scale), _tiles(x)
-    units = _units(len(tiles), 0, -(-D.n_features // D.size), D.size, k)
+    units = _units(len(tiles), 0, -(-D.n_features // D.size))
     parts, kind = len(units) // max(len(tiles), 1), tiles.dtype
     shape = parts, len(tiles) * ROWS
     top, which, short = np.zeros((*shape, k), kind), np.zeros((*shape, k), np.int64), np.zeros(shape, np.bool_)
@@ -105,10 +108,9 @@ def _tiles(x: Float[Tensor, "batch dims"]) -> np.ndarray:
     return both.unflatten(0, (-1, ROWS)).transpose(1, 2).contiguous().flatten(1).numpy()
 
 
-def _units(tiles: int, first: int, last: int, size: int, least: int = 0) -> list[tuple[int, int, int]]:
-    """Tile after tile with the blocks it is taken through: all of them, or with fewer tiles than threads a part, of `least` features or more."""
+def _units(tiles: int, first: int, last: int) -> list[tuple[int, int, int]]:
+    """Tile after tile with the blocks it is taken through: all of them, or with fewer tiles than threads as many parts as threads."""
     parts = min(torch.get_num_threads(), last - first)
-    if tiles >= parts or ((last - first) // parts - 1) * size < least:
-        parts = 1
+    parts = 1 if tiles >= parts else parts
     edges = [first + (last - first) * i // parts for i in range(parts + 1)]
     return [(tile, start, finish) for tile in range(tiles) for start, finish in pairwise(edges)]
