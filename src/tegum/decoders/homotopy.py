@@ -28,6 +28,7 @@ from tegum.features import SparseCodes
 from tegum.shapes import Float, Int
 
 _RENEW = 24  # steps after which inverses and correlations are computed afresh
+_NEAR = 1e-6  # a residual of this share of x may be all rounding
 _LEVEL = 1e-12  # a correlation that falls as fast as the penalty but for so much never reaches it: it depends on the active ones
 
 
@@ -131,7 +132,7 @@ class _Paths:
         self.upper = 1.0 if told.values is Values.BINARY else math.inf
         self.end = told.penalty
         self.x = self.residual = x.double()
-        self.dual = torch.zeros_like(self.x)
+        self.dual = self.x / (told.penalty or 1.0)
         self.correlation = dictionary.correlate(self.x)
         size, feature = largest_one(self.correlation.abs() if self.signed else self.correlation)
         sign = torch.where(self.correlation.gather(1, feature[:, None])[:, 0] < 0, -1.0, 1.0).double()
@@ -176,7 +177,7 @@ class _Paths:
         t, event = next_.first()
         running = self.status == RUNNING
         if self.end == 0:
-            done = self._done(slope, towards, change)
+            done = self._done(slope, towards)
             t, event = torch.where(done, self.penalty, t), torch.where(done, _END, event)
         t, event = torch.where(running, t, 0.0), torch.where(running, event, _NONE)
         self.z = self.z + t[:, None] * slope
@@ -185,7 +186,8 @@ class _Paths:
         self.penalty = torch.where(event == _END, self.end, self.penalty - t)
         self.status = torch.where(event == _END, int(Status.OK), self.status)
         # where penalty 0 leaves a residual, that is what bounds
-        left = self.residual if self.end else torch.where(self._misses()[:, None], self.residual, towards)
+        misses = self.residual.norm(dim=1) > max(_NEAR, self.rounding) * self.x.norm(dim=1)
+        left = self.residual if self.end else torch.where(misses[:, None], self.residual, towards)
         self.dual = torch.where((event == _END)[:, None], left / (self.end or 1.0), self.dual)
         self._apply(event, next_, slope)
 
@@ -224,25 +226,34 @@ class _Paths:
         below = self.signed & (other.gather(1, feature[:, None])[:, 0] == fastest)
         return torch.where(fastest > 0, 1 / fastest, math.inf), feature, torch.where(below, -1.0, 1.0).double()
 
-    def _misses(self) -> Tensor:
-        return self.residual.norm(dim=1) > self.rounding * self.x.norm(dim=1)
+    def _done(self, slope: Tensor, towards: Tensor) -> Tensor:
+        """Where the segment down to penalty 0 fits x but for its rounding, and is optimal there: later breakpoints would fit the rounding.
 
-    def _done(self, slope: Tensor, towards: Tensor, change: Tensor) -> Tensor:
-        """Where the segment down to penalty 0 fits x but for its rounding, and is optimal there: later breakpoints would fit the rounding."""
-        fits = (self.residual - self.penalty[:, None] * towards).norm(dim=1) <= self.rounding * self.x.norm(dim=1)
-        fits &= self.status == RUNNING
-        if not bool(fits.any()):
-            return fits
-        active, z = self.active, self.z + self.penalty[:, None] * slope
+        What may be such an end is solved for without the rounding of the way, and its exact dual goes into `towards`.
+        """
+        near = (self.residual - self.penalty[:, None] * towards).norm(dim=1) <= max(_NEAR, self.rounding) * self.x.norm(dim=1)
+        done = near & (self.status == RUNNING)
+        rows = done.nonzero()[:, 0]
+        if not len(rows):
+            return done
+        active, x = self.active[rows], self.x[rows]
+        z = _solved(active, x, self.z[rows] + self.penalty[rows, None] * slope[rows], torch.zeros_like(self.penalty[rows]))
+        fits = (x - active.combined(z)).norm(dim=1) <= self.rounding * x.norm(dim=1)
         slack = self.rounding * z.abs().amax(1, keepdim=True)
         within = (((z * active.sign >= -slack) & (z <= self.upper + slack)) | ~active.free).all(dim=1)
-        outside = change.clone()
+        weights = slope[rows]
+        for _ in range(2):
+            weights = weights + active.solve(active.sign - active.against(active.combined(weights)))
+        y = active.combined(weights)
+        outside = self.dictionary.correlate(y)
         sample, slot = (active.index >= 0).nonzero(as_tuple=True)
         outside[sample, active.index[sample, slot]] = 0
         peak, _ = largest_one(outside.abs() if self.signed else outside)
-        lowest = torch.where(self._held(), active.against(towards), math.inf).amin(dim=1)
-        slack = 1e-12 * towards.norm(dim=1).clamp(min=1)
-        return fits & within & (peak <= 1 + slack) & (lowest >= 1 - slack)
+        lowest = torch.where(self._held()[rows], active.against(y), math.inf).amin(dim=1)
+        slack = _LEVEL * y.norm(dim=1).clamp(min=1)
+        done[rows] = fits & within & (peak <= 1 + slack) & (lowest >= 1 - slack)
+        towards[rows] = torch.where(done[rows, None], y, towards[rows])
+        return done
 
     def _apply(self, event: Tensor, next_: "_Next", slope: Tensor) -> None:
         active = self.active

@@ -1,0 +1,209 @@
+"""Basis pursuit: of all codes that give x exactly, those of the least sum of sizes, with a proof (Chen, Donoho & Saunders 1998).
+
+min |z|_1 with D z = x; y proves that z is least if all |D_i . y| <= 1 and x . y = |z|_1. In the limit of a small penalty the lasso's residual is
+penalty * y, so a segment of the lasso's path that fits x when drawn on to penalty 0, and that no feature interrupts, is such a pair.
+
+Most samples get there in a few strides: at a few falling penalties, whole blocks of features that violate the lasso's conditions enter at once, and
+those whose values came out of the wrong sign go (block pivoting: Portugal, Judice & Vicente 1994). A round is one product with all
+directions. Block pivoting may fail to end; what has no proof after some rounds goes on to the exact path (`homotopy.py`), one feature a step.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from tegum.checks import check_count
+from tegum.decoders._base import Decoded, Decoder, Status, Values
+from tegum.decoders._duality import duality_gap
+from tegum.decoders._samples import RUNNING, Samples
+from tegum.decoders.homotopy import Homotopy, follow, rounding
+from tegum.dictionaries import Dictionary
+from tegum.dictionaries._largest import largest
+from tegum.features import SparseCodes
+from tegum.shapes import Float, Int
+
+_FIRST, _FALL = 0.7, 0.3  # the first penalty, as a share of the largest correlation, and what is kept of it at each fall
+_ROUNDS, _REPAIRS, _BLOCK, _PATIENCE = 16, 3, 12, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class BasisPursuit(Decoder):
+    """The code of the least |z|_1 with D z = x, exactly: OK where its dual proves it, DIVERGED where no code of the kind gives x."""
+
+    kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
+    max_steps: int = 10_000
+
+    def _check(self) -> None:
+        check_count("max_steps", self.max_steps)
+
+    def init(self, dictionary: Dictionary) -> Dictionary:
+        """The directions in float64, for samples that need the exact path."""
+        return dictionary.to(dtype=torch.float64)
+
+    def run(self, state: Dictionary, dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Decoded:
+        """Blocks, then the path for what is left."""
+        return self._solve(state, dictionary, x)[0]
+
+    def duals(self, dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch dims"]:
+        """The dual y of each sample, in float64, for `duality_gap`; where no code gives x, a y with x . y > 0 and no D_i . y above 0."""
+        return self._solve(self.init(dictionary), dictionary, x)[1]
+
+    def _solve(self, state: Dictionary, dictionary: Dictionary, x: Tensor) -> tuple[Decoded, Tensor]:
+        blocks = _Blocks(dictionary, x, Values(self.values))
+        samples = Samples(len(x), blocks.codes, x.device)
+        duals, step = torch.zeros(x.shape, dtype=torch.float64, device=x.device), 0
+        while True:
+            done = (blocks.status != RUNNING).nonzero()[:, 0]
+            duals[samples.row[done]] = blocks.dual[done]
+            kept = samples.leave(blocks.status, step)
+            if not bool(samples.here.any()) or step == min(_ROUNDS, self.max_steps):
+                break
+            if kept is not None:
+                blocks.keep(kept)
+            blocks.advance()
+            step += 1
+        samples.ended(step)
+        out = samples.decoded()
+        left = (out.status != Status.OK).nonzero()[:, 0]
+        if len(left):
+            path, duals[left] = follow(state, x[left], Homotopy(values=self.values, max_steps=self.max_steps))
+            out = _replaced(out, left, path, _verdict(dictionary, x[left], path, duals[left], Values(self.values)))
+        return out, duals
+
+
+def _replaced(out: Decoded, rows: Tensor, by: Decoded, status: Tensor) -> Decoded:
+    """`out` with some samples decoded otherwise."""
+    taken = torch.arange(len(out.z), device=rows.device).index_copy(0, rows, len(out.z) + torch.arange(len(rows), device=rows.device))
+    z = SparseCodes.concatenate([out.z, by.z])[taken]
+    return Decoded(z, out.status.index_copy(0, rows, status), out.steps.index_add(0, rows, by.steps))
+
+
+def _verdict(dictionary: Dictionary, x: Tensor, path: Decoded, dual: Tensor, values: Values) -> Tensor:
+    """OK with a proof; DIVERGED where the path ended beside x; else what the path said, or MAX_STEPS."""
+    off = (x - dictionary.encode(path.z)).norm(dim=1) > 4 * rounding(x.dtype) * x.norm(dim=1) * max(1, x.shape[1]) ** 0.5
+    proven = duality_gap(dictionary, x, path.z, 0.0, values, dual).abs() <= tolerance(x.dtype)
+    unsure = torch.where(proven, path.status, int(Status.MAX_STEPS))
+    ended = path.status == Status.OK
+    return torch.where(ended, torch.where(off, int(Status.DIVERGED), unsure), path.status)
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    """The gap that a proof may leave, as a share of |z|_1."""
+    return 1e-9 if dtype == torch.float64 else 1e-6
+
+
+class _Blocks:
+    """Block pivoting of a batch. Slots hold the active features: those free to move (`sign` is not 0), and in a box those held at 1."""
+
+    def __init__(self, dictionary: Dictionary, x: Tensor, values: Values) -> None:
+        self.dictionary, self.signed, self.x = dictionary, values is Values.SIGNED, x
+        self.upper = 1.0 if values is Values.BINARY else math.inf
+        self.block, self.slack = min(_BLOCK, dictionary.n_features), 0.5 * tolerance(x.dtype)
+        self.index = torch.empty(len(x), 0, dtype=torch.int64, device=x.device)
+        self.sign = torch.empty(len(x), 0, dtype=torch.float64, device=x.device)
+        self.z = torch.empty_like(self.sign)
+        self.dual = torch.zeros(x.shape, dtype=torch.float64, device=x.device)
+        self.patience = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        correlation = dictionary.correlate(x)
+        found, features = largest(correlation, self.block, signed=self.signed)
+        self.penalty = _FIRST * self._size(found)[:, 0].clamp(min=0).double()
+        self.status = torch.where(x.square().sum(1) > 0, RUNNING, int(Status.OK))
+        self._add(found, features)
+
+    def keep(self, kept: Int[Tensor, " kept"]) -> None:
+        """Go on with these samples alone."""
+        for name in "x", "index", "sign", "z", "dual", "patience", "penalty", "status":
+            setattr(self, name, getattr(self, name)[kept])
+
+    def codes(self, samples: Int[Tensor, " some"]) -> SparseCodes:
+        """Their codes."""
+        return Decoded.of(self.index[samples], self.z[samples].to(self.x.dtype), self.dictionary.n_features).z
+
+    def advance(self) -> None:
+        """Solve for what is active, prove what fits x, let in what violates, and go down to a smaller penalty where nothing does."""
+        rows = self.dictionary.directions(self.index.clamp(min=0).flatten()).unflatten(0, self.index.shape)
+        fit, slope = self._repaired((rows @ rows.mT).double(), (rows @ self.x[:, :, None])[:, :, 0].double())
+        z = fit - self.penalty[:, None] * slope
+        met, at_zero, y = (torch.stack([z, fit, slope], dim=1).to(rows.dtype) @ rows).unbind(1)
+        fits = (self.x - at_zero).norm(dim=1) <= rounding(self.x.dtype) * self.x.norm(dim=1)
+        penalty = self.penalty.to(rows.dtype)[:, None]
+        correlation = self.dictionary.correlate(torch.where(fits[:, None], penalty * y, self.x - met))
+        sample, slot = (self.index >= 0).nonzero(as_tuple=True)
+        freed = self._held() & (correlation.gather(1, self.index.clamp(min=0)) < penalty * (1 - self.slack))
+        correlation[sample, self.index[sample, slot]] = 0
+        found, features = largest(correlation, self.block, signed=self.signed)
+        violated = (self._size(found)[:, 0] > penalty[:, 0] * (1 + self.slack)) | freed.any(dim=1)
+        self._prove((fits & ~violated & (self.status == RUNNING)).nonzero()[:, 0], self._size(found)[:, 0].double() / self.penalty)
+        self.sign = torch.where(freed, 1.0, self.sign)
+        self._add(found, features)
+        falls = ~violated | (self.patience >= _PATIENCE)
+        self.patience = torch.where(falls, 0, self.patience + 1)
+        size = fit.abs()
+        shrinks = (fit * slope > 0) & (size > rounding(self.x.dtype) * size.amax(1, keepdim=True))
+        room = torch.where(shrinks, fit / slope, math.inf).amin(dim=1)
+        self.penalty = torch.where(fits, torch.minimum(self.penalty, 0.5 * room), torch.where(falls, _FALL * self.penalty, self.penalty))
+
+    def _size(self, correlations: Tensor) -> Tensor:
+        return correlations.abs() if self.signed else correlations
+
+    def _held(self) -> Tensor:
+        return (self.index >= 0) & (self.sign == 0)
+
+    def _repaired(self, gram: Tensor, projections: Tensor) -> tuple[Tensor, Tensor]:
+        """(fit, slope) with z = fit - penalty * slope, once features of the wrong sign are out and those above the box are held at 1."""
+        fit, slope = torch.zeros_like(projections), torch.zeros_like(projections)
+        rows = torch.arange(len(gram), device=gram.device)
+        for _ in range(_REPAIRS):
+            fit[rows], slope[rows], z = self._solved(rows, gram[rows], projections[rows])
+            free, sign = self.sign[rows] != 0, self.sign[rows]
+            falls, rises = free & (z * sign <= 0), free & (z > self.upper)
+            self.index[rows] = torch.where(falls, -1, self.index[rows])
+            self.sign[rows] = torch.where(falls | rises, 0.0, sign)
+            rows = rows[(falls | rises).any(dim=1)]
+            if not len(rows):
+                return fit, slope
+        fit[rows], slope[rows], _ = self._solved(rows, gram[rows], projections[rows])
+        return fit, slope
+
+    def _solved(self, rows: Tensor, gram: Tensor, projections: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        free, held = self.sign[rows] != 0, self._held()[rows].double()
+        if self.upper < math.inf:
+            projections = projections - (gram @ held[:, :, None])[:, :, 0]
+        gram = gram * (free[:, :, None] & free[:, None, :]) + torch.diag_embed((~free).double())
+        factor, info = torch.linalg.cholesky_ex(gram)
+        both = torch.cholesky_solve(torch.stack([projections * free, self.sign[rows]], dim=2), factor)
+        fit, slope = torch.where((info == 0)[:, None, None], both, 0.0).unbind(2)
+        fit = fit + held
+        return fit, slope, fit - self.penalty[rows, None] * slope
+
+    def _prove(self, rows: Tensor, peak: Tensor) -> None:
+        """Solve once more, all in float64, and take what the dual proves."""
+        if not len(rows):
+            return
+        index, sign, x = self.index[rows], self.sign[rows], self.x[rows].double()
+        directions = self.dictionary.directions(index.clamp(min=0).flatten()).double().unflatten(0, index.shape)
+        z, slope, _ = self._solved(rows, directions @ directions.mT, (directions @ x[:, :, None])[:, :, 0])
+        y = (slope[:, None] @ directions)[:, 0]
+        size = z.abs().sum(dim=1)
+        within = ((z * sign >= -self.slack * size[:, None]) & (z <= self.upper + self.slack)).all(dim=1)
+        z = torch.where(z.abs() > rounding(self.x.dtype) * z.abs().amax(1, keepdim=True), z, 0.0)
+        z = z if self.signed else z.clamp(0, self.upper)
+        over = ((directions @ y[:, :, None])[:, :, 0] - 1).clamp(min=0).mul(self._held()[rows]).sum(1)
+        if self.upper == math.inf:
+            y = y / peak[rows, None].clamp(min=1)
+        proven = within & ((size - (x * y).sum(1) + over).abs() <= 0.5 * tolerance(self.x.dtype) * size)
+        self.z[rows] = torch.where(proven[:, None], z, 0.0)
+        self.dual[rows] = torch.where(proven[:, None], y, 0.0)
+        self.status[rows] = torch.where(proven, int(Status.OK), RUNNING)
+
+    def _add(self, found: Tensor, features: Tensor) -> None:
+        """Let in the features found whose correlations exceed the penalty, and close the gaps between slots."""
+        enters = (self._size(found) > (self.penalty[:, None] * (1 + self.slack)).to(found.dtype)) & (self.status == RUNNING)[:, None]
+        index = torch.cat([self.index, torch.where(enters, features, -1)], dim=1)
+        sign = torch.cat([self.sign, (found.sign() * enters).double()], dim=1)
+        order = (index < 0).to(torch.uint8).argsort(dim=1, stable=True)[:, : max(1, int((index >= 0).sum(1).amax() if len(index) else 0))]
+        self.index, self.sign = index.gather(1, order), sign.gather(1, order)
+        self.z = torch.cat([self.z, torch.zeros_like(found, dtype=torch.float64)], dim=1).gather(1, order)
