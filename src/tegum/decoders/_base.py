@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tegum.checks import check_count
 from tegum.dictionaries import Dictionary
+from tegum.dictionaries._base import BLOCK
 from tegum.features import SparseCodes
 from tegum.progress import bar
 from tegum.results import Result
@@ -25,7 +26,8 @@ from tegum.shapes import Bool, Float, Int
 if TYPE_CHECKING:
     import pandas as pd
 
-HELD = 1 << 26  # numbers that a decoder may hold in arrays of (samples, features); larger batches are decoded in parts
+HELD = 1 << 26  # numbers that a decoder may hold; larger batches are decoded in parts
+SEARCHED = 1 << 10  # features that are searched at a time, of so many samples that blocks of their correlations stay in cache
 
 
 class Values(StrEnum):
@@ -139,7 +141,7 @@ class Decoder(ABC):
     kinds: ClassVar[tuple[Values, ...]]
     knows: ClassVar[tuple[str, ...]] = ("n_active", "prior", "noise_std")  # the fields that tell of the truth; the others are settings
     ones: ClassVar[bool] = False  # whether it takes what is active to be near 1 (or -1), of whatever kind its codes are
-    arrays: ClassVar[int] = 4  # how many (samples, features) arrays `run` holds at a time
+    arrays: ClassVar[int] = 4  # how many (samples, features) arrays `run` holds at a time; 0 where it searches by blocks of features
     values: Values | str = Values.NONNEGATIVE
 
     def __post_init__(self) -> None:
@@ -159,6 +161,11 @@ class Decoder(ABC):
     def told(self) -> dict[str, Any]:
         """What it was told beside the dictionary and x, by the names of the fields: nothing for a decoder that finds out by itself."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name in self.knows and getattr(self, f.name) is not None}
+
+    def held(self, dictionary: Dictionary) -> int:
+        """How many numbers of `HELD` a sample takes."""
+        n = dictionary.n_features
+        return n * self.arrays or min(n, SEARCHED) * HELD // BLOCK
 
     @abstractmethod
     def init(self, dictionary: Dictionary) -> Any:
@@ -195,7 +202,7 @@ def decode(
     ----------
     state : `decoder.init(dictionary)`, to reuse it over calls.
     start : codes to begin from, one a sample; for decoders that take them (`WarmDecoder`).
-    batch_size : samples decoded at a time; by default as many as keep the decoder's arrays of (samples, features) below 2^26 numbers.
+    batch_size : samples decoded at a time; by default as many as keep what the decoder holds below 2^26 numbers.
     throw : raise RuntimeError at the first sample that failed; otherwise its `status` says so.
     progress : a bar on stderr, where there is more than one batch; by default only on a terminal.
 
@@ -226,7 +233,7 @@ def decode(
         start = start.to(dictionary.device, dictionary.dtype)
     if batch_size is not None:
         check_count("batch_size", batch_size)
-    size = batch_size or max(1, HELD // max(1, dictionary.n_features * decoder.arrays))
+    size = batch_size or max(1, HELD // decoder.held(dictionary))
     state = decoder.init(dictionary) if state is None else state
     parts = []
     with bar("decoding", len(x), "samples", False if len(x) <= size else progress) as tick, torch.no_grad():

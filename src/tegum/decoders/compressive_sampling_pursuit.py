@@ -39,6 +39,10 @@ class CoSaMP(WarmDecoder):
         check_count("n_active", self.n_active)
         check_count("steps", self.steps)
 
+    def held(self, dictionary: Dictionary) -> int:
+        """Some sets of directions for each sample."""
+        return max(super().held(dictionary), 6 * self.n_active * dictionary.n_dims)
+
     def init(self, dictionary: Dictionary) -> Scaled:
         """The directions at length 1."""
         return Scaled(dictionary, lengths(dictionary))

@@ -43,6 +43,10 @@ class NIHT(WarmDecoder):
         if not 0 < self.tolerance < math.inf:
             raise ValueError(f"tolerance is {self.tolerance!r}; it must be a share of |z|, above 0")
 
+    def held(self, dictionary: Dictionary) -> int:
+        """Some sets of directions for each sample."""
+        return max(super().held(dictionary), 3 * self.n_active * dictionary.n_dims)
+
     def init(self, dictionary: Dictionary) -> Scaled:
         """The directions at length 1."""
         return Scaled(dictionary, lengths(dictionary))

@@ -33,7 +33,7 @@ class OMP(Decoder):
     """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED)
-    arrays: ClassVar[int] = 1
+    arrays: ClassVar[int] = 0
     n_active: int | None = None
     tolerance: float | None = None
 
@@ -42,6 +42,11 @@ class OMP(Decoder):
             check_count("n_active", self.n_active)
         if self.tolerance is not None:
             check_tolerance(self.tolerance)
+
+    def held(self, dictionary: Dictionary) -> int:
+        """A basis and a triangle for each sample."""
+        most = self.n_active or dictionary.n_dims
+        return max(super().held(dictionary), most * (most + dictionary.n_dims))
 
     def init(self, dictionary: Dictionary) -> Scaled:
         """The directions at length 1."""
