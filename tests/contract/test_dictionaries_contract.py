@@ -166,6 +166,7 @@ def test_what_does_not_fit_is_refused_with_the_sizes_seen(construct):
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @every
 def test_it_is_the_same_dictionary_on_a_gpu(construct):
     D = example(construct)
