@@ -1,8 +1,9 @@
 """Posterior mean: the denoiser of an iteration that is told the law of the codes, and the fields of the decoders that are told it.
 
 Each entry is 0, or active by a small chance with a value drawn from the prior. Given r = z + noise the best estimate is E[z | r], and its slope
-is Var[z | r] over the variance of the noise (`tegum.theory.priors`). Only entries that are active with a chance above `CUT` are kept: the many
-others hold next to nothing of z, and lists of the few cost next to nothing. The cut changes the error of a step by less than 1%.
+is Var[z | r] over the variance of the noise (`tegum.theory.priors`). Only entries that are active with a chance above a cut are kept: the many
+others hold next to nothing of z, and lists of the few cost next to nothing. A cut of .01 changes the error of a step by less than 1%, but near
+the end entries that come and go there keep one sample in five from settling; so it falls to .001, by when there are few to list.
 
 A density that is not known is learnt, sample by sample. It begins as |x|^2 says, and then follows the mean chance of the step before:
 expectation maximisation (Krzakala et al. 2012, eq. 63; Vila & Schniter 2013, sec. III). With few features active its own first steps lead it
@@ -25,7 +26,7 @@ from tegum.shapes import Float, Int
 from tegum.theory.priors import posterior, value_moments
 
 KIND = {"binary": Values.BINARY, "uniform": Values.NONNEGATIVE, "gaussian": Values.SIGNED, "signed": Values.SIGNED}
-CUT = 1e-2
+_FIRST_CUT, _CUT, _FALL = 1e-2, 1e-3, 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,7 @@ class PosteriorMean(Denoiser):
 
     def __init__(self, prior: str, norms: Float[Tensor, " features"], active: Float[Tensor, " batch"], *, trust: float) -> None:
         self.prior, self.norms, self.trust = prior, norms, trust
+        self.cut = _FIRST_CUT
         self.least_norm = float(norms.min())
         self.offset = norms / 2 if prior in ("binary", "signed") else torch.zeros_like(norms)
         self.active, self.log_odds = active.clamp(min=0), self._log_odds(active)
@@ -94,13 +96,14 @@ class PosteriorMean(Denoiser):
         noise = variance[:, None] / norms
         chance, mean, spread = posterior(self.prior, r.div_(norms), noise, log_odds=self.log_odds[:, None])
         if self.prior != "binary":
-            places, kept = survivors(chance * there, chance.new_full((len(chance),), CUT))
+            places, kept = survivors(chance * there, chance.new_full((len(chance),), self.cut))
             there = kept != 0
             indices, norms, noise, chance, mean, spread = (t.gather(1, places) for t in (indices, norms, noise, chance, mean, spread))
         chance, mean = chance * there, mean * there
         slope = (spread / noise).mul_(there).sum(dim=1)
         if self.trust < 1:
             self.log_odds = self._log_odds(self.trust * self.active + (1 - self.trust) * chance.sum(dim=1))
+        self.cut = max(_CUT, self.cut * _FALL)
         return Estimate(indices, mean, mean * norms, slope, chance > 0.5)
 
     def keep(self, slots: Int[Tensor, " kept"]) -> None:
@@ -112,8 +115,8 @@ class PosteriorMean(Denoiser):
         return density.log() - (-density).log1p()
 
     def _limits(self, variance: Tensor) -> Tensor:
-        """How large w r (less the offset) is at least where the chance is above `CUT`, by bounds of the likelihood ratio that can be inverted."""
-        needed = math.log(CUT / (1 - CUT)) - self.log_odds  # of log f1(r)/f0(r)
+        """How large w r (less the offset) is at least where the chance is above the cut, by bounds of the likelihood ratio that can be inverted."""
+        needed = math.log(self.cut / (1 - self.cut)) - self.log_odds  # of log f1(r)/f0(r)
         if self.prior == "binary":
             return variance * needed
         if self.prior == "signed":

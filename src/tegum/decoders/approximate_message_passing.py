@@ -2,8 +2,9 @@
 
 The denoiser of `_message_passing` is soft(r, alpha tau). A fixed point minimises |x - D z|^2 / 2 + lambda |z|_1 with lambda = alpha tau (1 -
 slope / d): the lasso (Bayati & Montanari 2012, eq. 1.10). Where l1 recovers noiseless codes, tau and lambda go to 0, and z to basis pursuit's
-minimiser; the default alpha does so for the most active features of all, up to the Donoho-Tanner curve. A step of 1 / |D_i|^2 comes with a
-threshold of alpha tau / |D_i|^2, so that fixed points are those of the lasso whatever the lengths of the directions.
+minimiser; the default alpha does so for the most active features of all, up to the Donoho-Tanner curve. Where directions are of other lengths than
+1, l their root mean square, a step of 1 / |D_i|^2 comes with a threshold of alpha tau l / |D_i|^2: lambda is l times as large, and fixed points
+remain the lasso's, one penalty for all features.
 """
 
 import math
@@ -41,7 +42,7 @@ class AMP(WarmDecoder):
     max_steps: int = 300
 
     def _check(self) -> None:
-        if self.alpha is not None and (isinstance(self.alpha, bool) or not 0 < self.alpha < math.inf):
+        if self.alpha is not None and not 0 < self.alpha < math.inf:
             raise ValueError(f"alpha is {self.alpha!r}; it must be a positive number, or None")
         check_tolerance(self.tolerance)
         check_count("max_steps", self.max_steps)
@@ -68,10 +69,11 @@ class AMP(WarmDecoder):
 
 
 class SoftThreshold(Denoiser):
-    """soft(r, alpha tau / w): in [0, 1] for binary codes, whose ends have no slope."""
+    """soft(r, alpha tau l / w): in [0, 1] for binary codes, whose ends have no slope."""
 
     def __init__(self, alpha: float, kind: Values, norms: Float[Tensor, " features"], first: Float[Tensor, " batch"]) -> None:
-        self.alpha, self.kind, self.norms = alpha, kind, norms
+        self.kind, self.norms = kind, norms
+        self.alpha = alpha * math.sqrt(float(norms.mean()))
         self.small = first * _SMALL**2
         self.above_noise = 1 + math.sqrt(2 * math.log(len(norms)))  # N standard normals reach this with a chance below 1/10
 

@@ -19,7 +19,7 @@ from tegum.shapes import Float
 
 @dataclass(frozen=True, kw_only=True)
 class BayesAMP(PriorDecoder):
-    """Posterior means of the entries that are active with a chance above .01, once v stands still to `tolerance` |v| or rounding of |x|.
+    """Posterior means of the entries that are active with a chance above .001, once v stands still to `tolerance` |v| or rounding of |x|.
 
     What is more likely active than not is tried as the code, at 1 if binary and else fitted by least squares: where it explains x,
     the sample ends there. tau is seen in v, and not less than `noise_std`. A sample whose |v| passes 4 |x| ends as DIVERGED.

@@ -45,7 +45,7 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class VAMP(PriorDecoder):
-    """Posterior means of the entries that are active with a chance above .01, once x - D r2 stands still to `tolerance` of itself.
+    """Posterior means of the entries that are active with a chance above .001, once x - D r2 stands still to `tolerance` of itself.
 
     Codes that explain x end a sample as in `BayesAMP`. `noise_std` matters more here: directions in which A is weak are whitened up to it. None
     has it learnt by expectation maximisation (Fletcher & Schniter 2017). A sample with |x - D r2| past 4 |x| ends as DIVERGED.
@@ -61,7 +61,7 @@ class VAMP(PriorDecoder):
             unit = block.double() / norms[first : first + block.shape[1]].double().sqrt()
             frame += unit @ unit.T
         values, vectors = torch.linalg.eigh(frame)
-        rank = values > values[-1] * torch.finfo(dtype).eps
+        rank = values > values[-1] * d * torch.finfo(dtype).eps
         return Frame(vectors.to(dtype), torch.where(rank, values, 0).to(dtype), norms)
 
     def run(self, state: Frame, dictionary: Dictionary, x: Float[Tensor, "batch dims"], start: SparseCodes | None = None) -> Decoded:
@@ -126,7 +126,7 @@ class Linear:
         there = self.eigenvalues > 0
         inverse = torch.where(there, 1 / self.eigenvalues.where(there, 1), 0)
         v2 = self._seen(left, inverse).clamp(min=self.least)
-        gain = there / (self.eigenvalues + self.noise / v2)
+        gain = inverse / (1 + self.noise * inverse / v2)
         c = (self.eigenvalues * gain).sum(dim=1, keepdim=True) / self.n
         if self.learn:
             unexplained = 1 - self.eigenvalues * gain
