@@ -52,6 +52,17 @@ from tegum.theory.phase import (
     two_dim_phase,
 )
 from tegum.theory.polygons import PolygonOptimum, best_polygon, polygon, polygon_loss
+from tegum.theory.prices import (
+    RULES,
+    active_features,
+    bayes_active,
+    capacity_table,
+    dims_per_bit,
+    lasso_active,
+    marginal_dims,
+    threshold_active,
+    topk_active,
+)
 from tegum.theory.priors import Channel, Posterior, channel, log_odds, posterior, value_moments
 from tegum.theory.rarer_feature import ByRareOutput, Pentagons, bent_pentagons, digon_crossings, one_rarer, two_digons_loss
 from tegum.theory.sphere_packing import THOMSON_ENERGY, THOMSON_SHAPE, coulomb_energy, interference_loss, ring_energy, ring_harmonic
@@ -59,6 +70,7 @@ from tegum.theory.terms import LossTerms, linear_loss_terms, one_active_loss, ze
 
 __all__ = [
     "ONE_DIM_PHASES",
+    "RULES",
     "THOMSON_ENERGY",
     "THOMSON_SHAPE",
     "TWO_DIM_PHASES",
@@ -73,6 +85,8 @@ __all__ = [
     "Pentagons",
     "PolygonOptimum",
     "Posterior",
+    "active_features",
+    "bayes_active",
     "bayes_critical_ratio",
     "bayes_dims",
     "bayes_threshold",
@@ -86,11 +100,13 @@ __all__ = [
     "box_dims",
     "box_success",
     "box_width",
+    "capacity_table",
     "channel",
     "collapse_border",
     "coulomb_energy",
     "covariance",
     "digon_crossings",
+    "dims_per_bit",
     "expected_loss",
     "face_dims",
     "filter_error",
@@ -100,6 +116,7 @@ __all__ = [
     "integer_dims",
     "interference_loss",
     "l1_success",
+    "lasso_active",
     "lasso_alpha",
     "lasso_dims",
     "lasso_dims_per_bit",
@@ -108,6 +125,7 @@ __all__ = [
     "linear_loss_terms",
     "local_minima",
     "log_odds",
+    "marginal_dims",
     "minimax_alpha",
     "mmse",
     "noisy_dims",
@@ -132,10 +150,12 @@ __all__ = [
     "subset_bits",
     "subset_bits_approximate",
     "three_pairs",
+    "threshold_active",
     "threshold_dims",
     "threshold_dims_asymptotic",
     "threshold_success",
     "tokens_on_neuron_loss",
+    "topk_active",
     "topk_dims",
     "topk_dims_asymptotic",
     "topk_success",

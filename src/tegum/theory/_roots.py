@@ -25,14 +25,23 @@ def rising_root(function: Callable[[Real], Real], guess: Real) -> Real:
         return function(guess * np.exp2(y))
 
     low = high = np.zeros(np.shape(guess))
-    below = at(low) < 0
     f_low = f_high = at(low)
+    below = f_low < 0
     for _ in range(DOUBLINGS):
         falls, rises = ~below & (f_low >= 0), below & (f_high < 0)
         if not (falls.any() or rises.any()):
             break
-        low, high = np.where(falls, low - 1, np.where(rises, high, low)), np.where(rises, high + 1, np.where(falls, low, high))
-        f_low, f_high = at(low), at(high)
+        beyond = np.where(falls, low - 1, high + 1)
+        f_beyond = at(beyond)
+        low, f_low, high, f_high = (
+            np.where(falls, new_if_falls, np.where(rises, new_if_rises, old))
+            for new_if_falls, new_if_rises, old in (
+                (beyond, high, low),
+                (f_beyond, f_high, f_low),
+                (low, beyond, high),
+                (f_low, f_beyond, f_high),
+            )
+        )
     nowhere, everywhere = f_high < 0, f_low >= 0
     with np.errstate(all="ignore"):  # a function may be -inf at one end; then halving is taken
         y = _between(at, low, f_low, high, f_high)
