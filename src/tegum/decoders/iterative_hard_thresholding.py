@@ -87,13 +87,13 @@ class NIHT(WarmDecoder):
                 rows = state.directions(candidates.gather(1, places).clamp(min=0))
                 left = x - _sum(rows, values)
                 change = (torch.zeros_like(before).scatter_(1, places, values) - before).square().sum(dim=1)
+                settled = change.sqrt() <= self.tolerance * values.norm(dim=1)  # then rounding may hide what a cut would bring
                 joined = ((places >= k) & (values != 0)).any(dim=1)
-                long = joined & (length > (1 - _C) * _ratio(change, (residual - left).square().sum(dim=1)))
+                long = joined & ~settled & (length > (1 - _C) * _ratio(change, (residual - left).square().sum(dim=1)))
                 if not long.any():
                     break
                 length = torch.where(long, length / (_KAPPA * (1 - _C)), length)
             indices, residual = candidates.gather(1, places), left
-            settled = change.sqrt() <= self.tolerance * values.norm(dim=1)
             done = every(settled | (residual.norm(dim=1) <= rounding), Status.OK)
         samples.ended(self.steps)
         return samples.decoded()
