@@ -55,13 +55,12 @@ def test_state_evolution_foretells_the_error_of_every_step(prior):
         assert abs(error.mean() - expected) < 4 * error.std() / 8 + 0.02 * expected
 
 
-@pytest.mark.parametrize("prior", ["gaussian", "uniform"])
-def test_its_error_in_noise_is_that_of_the_fixed_point(prior):
+def test_its_error_in_noise_is_that_of_the_fixed_point():
     """4 standard errors of 64 samples, and 2% as above."""
-    n, k, d, noise = 2048, 32, 250, 0.1
+    n, k, d, noise, prior = 2048, 32, 250, 0.1, "gaussian"
     D = gaussian(n, d, seed=5)
     z = ExactlyK(n_features=n, n_active=k, values=prior).sample(64, seed=3)
-    out = decode(D, noisy(D, z, noise), BayesAMP(prior=prior, n_active=k, noise_std=noise))
+    out = decode(D, noisy(D, z, noise), BayesAMP(prior=prior, n_active=k, noise_std=noise, tolerance=1e-3))
     assert (out.status == Status.OK).double().mean() > 0.95
     error = (out.z.dense() - z.dense()).square().sum(dim=1).double()
     expected = (fixed_points(d, n, k, values=prior, noise_std=noise).max() - noise**2) * d
