@@ -25,6 +25,12 @@ def check_penalty(penalty: object) -> None:
         raise ValueError(f"penalty is {penalty!r}; it must be a finite number of at least 0")
 
 
+def check_tolerance(tolerance: object) -> None:
+    """Raise ValueError unless `tolerance` is above 0 and below 1."""
+    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 < tolerance < 1:
+        raise ValueError(f"tolerance is {tolerance!r}; it is the duality gap as a share of the objective, above 0 and below 1")
+
+
 def duality_gap(
     dictionary: Dictionary,
     x: Float[Tensor, "batch dims"],
@@ -46,19 +52,35 @@ def duality_gap(
     wide, size = x.double(), z.values.double().abs().sum(1)
     residual = wide - _encoded(dictionary, z)
     point = residual if dual is None else dual.double()
-    limit = penalty or 1.0
-    peak, excess = _reach(dictionary, point, Values(values), limit)
-    if values == Values.BINARY:
-        scale = torch.ones_like(peak)
-    elif penalty:
-        # the multiple of the point that bounds best among those that obey
-        best = (point * wide).sum(1) / point.square().sum(1).clamp(min=torch.finfo(torch.float64).tiny)
-        scale = torch.minimum(best.clamp(min=0), limit / peak.clamp(min=1e-300))
-    else:
-        scale = 1 / peak.clamp(min=1)
-    point = point * scale[:, None]
-    bound = (point * wide).sum(1) - (0.5 * point.square().sum(1) if penalty else 0.0) - (excess if values == Values.BINARY else 0.0)
-    objective = 0.5 * residual.square().sum(1) + penalty * size if penalty else size
+    peak, excess = _reach(dictionary, point, Values(values), penalty or 1.0)
+    if penalty:
+        return _gap(wide, size, residual, point, peak, excess, torch.full_like(size, penalty), Values(values))
+    bound = (point * wide).sum(1) - excess if values == Values.BINARY else (point * wide).sum(1) / peak.clamp(min=1)
+    return torch.where(size > 0, (size - bound) / size, size - bound)
+
+
+def lasso_gap(
+    x: Float[Tensor, "batch dims"],
+    z: Float[Tensor, "batch slots"],
+    residual: Float[Tensor, "batch dims"],
+    correlation: Float[Tensor, "batch features"],
+    penalty: Float[Tensor, " batch"],
+    values: Values,
+) -> Float[Tensor, " batch"]:
+    """The lasso's gap as a share of its objective, from what a solver has at hand: the residual and its correlations with all directions."""
+    peak = (correlation.abs() if values is Values.SIGNED else correlation).amax(1)
+    excess = (correlation - penalty[:, None]).clamp(min=0).sum(1) if values is Values.BINARY else torch.zeros_like(peak)
+    return _gap(x, z.abs().sum(1), residual, residual, peak, excess, penalty, values)
+
+
+def _gap(x: Tensor, size: Tensor, residual: Tensor, point: Tensor, peak: Tensor, excess: Tensor, penalty: Tensor, values: Values) -> Tensor:
+    along, length = (point * x).sum(1), point.square().sum(1)
+    if values is Values.BINARY:
+        bound = along - 0.5 * length - excess
+    else:  # the multiple of the point that bounds best among those that obey
+        scale = torch.minimum((along / length.clamp(min=1e-300)).clamp(min=0), penalty / peak.clamp(min=1e-300))
+        bound = scale * along - 0.5 * scale.square() * length
+    objective = 0.5 * residual.square().sum(1) + penalty * size
     return torch.where(objective > 0, (objective - bound) / objective, objective - bound)
 
 
