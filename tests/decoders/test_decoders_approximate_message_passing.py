@@ -7,6 +7,7 @@ from sklearn.linear_model import Lasso
 
 from tegum.decoders import Status, Values, decode
 from tegum.decoders.approximate_message_passing import AMP
+from tegum.decoders.basis_pursuit import BasisPursuit
 from tegum.dictionaries.dense import Dense
 from tegum.dictionaries.gaussian_entries import gaussian
 from tegum.features.exactly_k import ExactlyK
@@ -78,6 +79,17 @@ def test_its_transition_is_that_of_l1(kind):
         share.append(decode(D, D.encode(z), AMP(values=kind, max_steps=120)).exact(z).float().mean().item())
     assert share[0] < 0.15
     assert share[1] > 0.85
+
+
+def test_it_reads_what_basis_pursuit_reads():
+    """At the 50% point: nothing that l1 misses, although supports are tried on the way, and all but some that it creeps towards."""
+    D = gaussian(512, round(float(lasso_dims(512, 8))), seed=0)
+    z = ExactlyK(n_features=512, n_active=8).sample(128, seed=0)
+    x = D.encode(z)
+    ours, exact = decode(D, x, AMP()).exact(z), decode(D, x, BasisPursuit()).exact(z)
+    assert 40 < exact.sum() < 88
+    assert not (ours & ~exact).any()
+    assert (exact & ~ours).sum() <= 10
 
 
 def test_what_it_reads_is_exact_to_rounding():
