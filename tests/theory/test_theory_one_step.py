@@ -3,7 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tegum.theory import (
@@ -23,10 +23,10 @@ from tegum.theory import (
 PLACES = [(10, 3), (256, 8), (4096, 16), (10**60, 7), (10**60, 10**20), (10**60, 10**60 - 3), (6, 6)]
 
 
-@pytest.mark.parametrize(("d", "n", "k"), [(450, 4096, 16), (30, 10, 3), (60, 20, 10), (300, 40, 38), (3, 4, 2)])
+@pytest.mark.parametrize(("d", "n", "k"), [(450, 4096, 16), (300, 40, 38), (25, 100, 1.01)])
 def test_topk_success_equals_the_integral_over_the_largest_inactive(d, n, k):
     with mpmath.workdps(25):
-        active, other = mpmath.sqrt(mpmath.mpf(k - 1) / d), mpmath.sqrt(mpmath.mpf(k) / d)
+        active, other = mpmath.sqrt((mpmath.mpf(k) - 1) / d), mpmath.sqrt(mpmath.mpf(k) / d)
 
         def chance(y):
             density = (n - k) * mpmath.npdf(y / other) / other * mpmath.ncdf(y / other) ** (n - k - 1)
@@ -66,6 +66,7 @@ def test_dims_and_success_are_inverse(n, k, success):
         assert chance(d, n, k) == pytest.approx(success, rel=1e-9, abs=1e-14)
 
 
+@settings(max_examples=25)
 @given(n=st.integers(2, 10**60), power=st.floats(0, 0.97), d=st.floats(0.01, 100))
 def test_more_dims_help_and_more_active_features_hurt(n, power, d):
     k = max(1, int(mpmath.mpf(n) ** power))
@@ -91,8 +92,8 @@ def test_the_rule_of_thumb_for_the_threshold_is_safe():
 
 
 def test_what_decoding_reads_lies_between_unit_and_gaussian_directions():
-    """N = 256, k = 8 where the formula says 50%: the approximation's error is seen at 20,000 trials (5 standard errors: 1 false alarm in 10^6)."""
-    n, k, trials = 256, 8, 20_000
+    """N = 256, k = 8 where the formula says 50%: the approximation's error is seen at 12,000 trials (5 standard errors: 1 false alarm in 10^6)."""
+    n, k, trials = 256, 8, 12_000
     d = 135
     rng = np.random.default_rng(0)
     directions = rng.standard_normal((trials, k, d)) / d**0.5

@@ -1,4 +1,4 @@
-"""Closed forms and exact losses; nothing is sampled here. One subject a file."""
+"""Closed forms, exact losses and curves. Nothing is sampled here but in `conic`, whose formula is exact. One subject a file."""
 
 from tegum.features._subset_bits import subset_bits
 from tegum.theory.amp_evolution import bayes_critical_ratio, bayes_dims, fixed_points, state_evolution

@@ -8,7 +8,7 @@ it is Laplace's continued fraction, and stable. G(t) = m_2 = (1 + t^2) Q - t phi
 """
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr
+import torch
 
 from tegum.theory._counts import Real
 
@@ -25,8 +25,8 @@ def tail(t: Real) -> tuple[Real, list[Real]]:
         rest = j / (far + rest)
         fractions.append(rest)
     near = np.minimum(t, NEAR)
-    moments = [np.ones_like(near), np.sqrt(2 / np.pi) / erfcx(near * np.sqrt(0.5)) - near]
+    moments = [np.ones_like(near), np.sqrt(2 / np.pi) / torch.special.erfcx(torch.as_tensor(near * np.sqrt(0.5))).numpy() - near]
     for j in range(1, 4):
         moments.append(j * moments[j - 1] - near * moments[j])
     ratios = [np.where(t < NEAR, moments[j] / moments[j - 1], fractions[-j]) for j in range(1, 5)]
-    return log_ndtr(-t), ratios
+    return torch.special.log_ndtr(torch.as_tensor(-t)).numpy()[()], ratios

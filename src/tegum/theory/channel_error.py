@@ -16,8 +16,8 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from scipy.special import ndtr
 
+from tegum.theory import _special as special
 from tegum.theory._counts import Real, between, positive
 from tegum.theory._numbers import Numbers
 from tegum.theory._tails import tail
@@ -146,7 +146,7 @@ def _density(values: str, r: np.ndarray, tau: np.ndarray) -> np.ndarray:
     """f1(r): of an active entry; of its absolute value for the gaussian kind, of +1 for the signed kind, for both are even."""
     if values == "uniform":
         near = np.minimum(r, 1 - r)
-        return ndtr((1 - near) / tau) - ndtr(-near / tau)
+        return special.ndtr((1 - near) / tau) - special.ndtr(-near / tau)
     if values == "gaussian":
         wide = np.sqrt(1 + tau**2)
         return np.sqrt(2 / np.pi) * np.exp(-((r / wide) ** 2) / 2) / wide
@@ -160,8 +160,8 @@ def _normal(u: Real) -> Real:
 def _risk(z: Real, tau: Real, alpha: Real, *, signed: bool) -> Real:
     """E (threshold(z + tau g) - z)^2 at one z >= 0: where the threshold passes from above, where it gives 0, and where it passes from below."""
     above, below = z / tau - alpha, z / tau + alpha
-    passed = (1 + alpha**2) * ndtr(above) - (above + 2 * alpha) * _normal(above)
+    passed = (1 + alpha**2) * special.ndtr(above) - (above + 2 * alpha) * _normal(above)
     if not signed:
-        return tau**2 * passed + z**2 * ndtr(-above)
-    turned = (1 + alpha**2) * ndtr(-below) + (below - 2 * alpha) * _normal(below)
-    return tau**2 * (passed + turned) + z**2 * (ndtr(-above) - ndtr(-below))
+        return tau**2 * passed + z**2 * special.ndtr(-above)
+    turned = (1 + alpha**2) * special.ndtr(-below) + (below - 2 * alpha) * _normal(below)
+    return tau**2 * (passed + turned) + z**2 * (special.ndtr(-above) - special.ndtr(-below))

@@ -25,10 +25,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.special import ndtri
 
 from tegum import draws
 from tegum.checks import check_count, check_seed
+from tegum.theory import _special as special
 from tegum.theory._counts import counts, positive
 from tegum.theory._numbers import Numbers
 from tegum.theory.l1 import lasso_dims, lasso_width
@@ -89,9 +89,9 @@ def _faces(k: float, others: float, depth: int, signed: bool, seed: int, first: 
     next entry at tau or below.
     """
     uniform = _uniforms(seed, first, rows, depth + 1)
-    support = math.sqrt(k) * ndtri(uniform[:, :1])
+    support = math.sqrt(k) * special.ndtri(uniform[:, :1])
     log_below = np.cumsum(np.log(uniform[:, 1:]) / (others - np.arange(depth)), axis=1)
-    largest = -ndtri(-np.expm1(log_below) / (2 if signed else 1))
+    largest = -special.ndtri(-np.expm1(log_below) / (2 if signed else 1))
     sums = support + np.concatenate((np.zeros((rows, 1)), np.cumsum(largest, axis=1)), axis=1)
     tau = np.maximum(sums / (k + np.arange(depth + 1)), 0.0)
     stops = np.concatenate((largest, np.full((rows, 1), -np.inf)), axis=1) <= tau

@@ -21,8 +21,8 @@ of randomly-projected hypercubes'.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
+from tegum.theory import _special as special
 from tegum.theory._counts import Real, between, counts, positive
 from tegum.theory._numbers import Numbers
 from tegum.theory._roots import rising_root
@@ -143,13 +143,13 @@ def _box(n: Numbers, k: Numbers) -> _Curve:
 
 
 def _dims(curve: _Curve, success: Numbers) -> Real:
-    return curve.dims + curve.width * ndtri(between("success", success))
+    return curve.dims + curve.width * special.ndtri(between("success", success))
 
 
 def _success(curve: _Curve, d: Numbers) -> Real:
     past = positive("d", d) - curve.dims
     sharp = curve.width == 0
-    return np.where(sharp, past >= 0, ndtr(past / np.where(sharp, 1.0, curve.width)))[()]
+    return np.where(sharp, past >= 0, special.ndtr(past / np.where(sharp, 1.0, curve.width)))[()]
 
 
 def _best_tau(log_others: Real) -> Real:

@@ -17,8 +17,8 @@ Source: Gadzinski, *When Numbers Are Bits*, on matched filters, and its follow-u
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr, ndtri_exp
 
+from tegum.theory import _special as special
 from tegum.theory._counts import Real, between, counts, positive
 from tegum.theory._numbers import Numbers
 from tegum.theory._roots import rising_root
@@ -74,7 +74,7 @@ def topk_dims_asymptotic(n: Numbers, k: Numbers) -> Real:
 
 def filter_error(d: Numbers, k: Numbers) -> Real:
     """The chance that the filter of an inactive feature passes 1/2: Q(sqrt(d/k)/2)."""
-    return ndtr(-np.sqrt(positive("d", d) / positive("k", k)) / 2)[()]
+    return special.ndtr(-np.sqrt(positive("d", d) / positive("k", k)) / 2)[()]
 
 
 def filter_error_bound(d: Numbers, k: Numbers) -> Real:
@@ -112,7 +112,7 @@ def _some_off(n: Numbers, k: Numbers) -> tuple[np.ndarray, np.ndarray, np.ndarra
 def _log_threshold(d: Real, k: Real, rest: Real, threshold: float | Real) -> Real:
     with np.errstate(divide="ignore"):  # one active feature alone has no noise
         active = np.sqrt(d / (k - 1)) * (1 - threshold)
-    return k * log_ndtr(active) + rest * log_ndtr(np.sqrt(d / k) * threshold)
+    return k * special.log_ndtr(active) + rest * special.log_ndtr(np.sqrt(d / k) * threshold)
 
 
 def _topk(d: Real, k: Real, rest: Real) -> np.ndarray:
@@ -127,8 +127,8 @@ def _topk(d: Real, k: Real, rest: Real) -> np.ndarray:
     own, other = np.where(steadier, k, rest), np.where(steadier, rest, k)
     spread, facing = np.where(steadier, actives, others), np.where(steadier, others, actives)
     some = own > 0
-    reach = spread[..., None] * ndtri_exp(-_V / np.where(some, own, 1.0)[..., None])
-    chance = np.exp(other[..., None] * log_ndtr((1 - reach) / facing[..., None])) @ _WEIGHT
+    reach = spread[..., None] * special.ndtri_exp(-_V / np.where(some, own, 1.0)[..., None])
+    chance = np.exp(other[..., None] * special.log_ndtr((1 - reach) / facing[..., None])) @ _WEIGHT
     return np.where(some, np.minimum(chance, 1.0), 1.0)
 
 

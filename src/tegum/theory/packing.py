@@ -17,8 +17,8 @@ et al. 2022, on almost orthogonal vectors.
 import math
 
 import numpy as np
-from scipy.special import betaincc, betainccinv, betaln
 
+from tegum.theory import _special as special
 from tegum.theory._counts import Real, between
 from tegum.theory._numbers import Numbers
 from tegum.theory._roots import rising_root
@@ -39,7 +39,7 @@ def log_cosine_tail(d: Numbers, eps: Numbers) -> Real:
 
 def cosine_quantile(d: Numbers, chance: Numbers) -> Real:
     """The eps that |cosine| of two random directions reaches with `chance`. Raises ValueError unless d >= 2 and 0 < chance < 1."""
-    return np.sqrt(betainccinv(0.5, (_dims(d) - 1) / 2, between("chance", chance)))
+    return np.sqrt(special.betainccinv(0.5, (_dims(d) - 1) / 2, between("chance", chance)))
 
 
 def random_coherence(n: Numbers, d: Numbers, success: Numbers = 0.5) -> Real:
@@ -126,16 +126,16 @@ def _dims(d: Numbers) -> np.ndarray:
 def _log_moments(d: np.ndarray) -> np.ndarray:
     """ln of (2s-1)!! / (d (d+2) ... (d+2s-2)), the mean of c^(2s) over random directions, for each order: a ratio of two beta functions."""
     rest = (d[..., None] - 1) / 2
-    return betaln(ORDERS + 0.5, rest) - betaln(0.5, rest)
+    return special.betaln(ORDERS + 0.5, rest) - special.betaln(0.5, rest)
 
 
 def _log_tail(d: Real, eps: Real) -> Real:
     """With a = (d-1)/2, P is the integral of t^(a-1) (1-t)^(-1/2) below 1 - eps^2, over B(a, 1/2); deep down by t = (1 - eps^2) e^(-s/a)."""
     d, eps = np.broadcast_arrays(d, eps)
     a, square = (d - 1) / 2, eps**2
-    tail = betaincc(0.5, a, square)
+    tail = special.betaincc(0.5, a, square)
     rest = square[..., None] - (1 - square[..., None]) * np.expm1(-_S / a[..., None])
-    deep = a * np.log1p(-square) - np.log(a) - betaln(a, 0.5) + np.log(rest**-0.5 @ _S_WEIGHT)
+    deep = a * np.log1p(-square) - np.log(a) - special.betaln(a, 0.5) + np.log(rest**-0.5 @ _S_WEIGHT)
     return np.where(tail > 1e-250, np.log(np.maximum(tail, 1e-300)), deep)[()]
 
 
