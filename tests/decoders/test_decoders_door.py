@@ -69,3 +69,11 @@ def test_what_was_found_is_told_as_words_and_as_a_table():
 def test_codes_made_by_hand_are_encoded_by_their_values():
     z = SparseCodes(torch.tensor([[3, 0], [-1, -1]]), torch.tensor([[2.0, -1.0], [0.0, 0.0]]), 30)
     torch.testing.assert_close(D.encode(z), torch.stack([2 * D.dense()[3] - D.dense()[0], torch.zeros(20)]))
+
+
+def test_a_sample_is_finite_although_its_sum_is_not():
+    huge = torch.full_like(X, 3e38)
+    huge[0] = X[0]
+    assert decode(D, huge, TopK(n_active=2)).status.tolist() == [Status.OK] * 5
+    huge[1, 0] = torch.inf
+    assert decode(D, huge, TopK(n_active=2)).status.tolist() == [0, Status.NONFINITE_INPUT, 0, 0, 0]

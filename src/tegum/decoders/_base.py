@@ -253,12 +253,12 @@ def decode(
 
 
 def _decode(dictionary: Dictionary, x: Tensor, decoder: Decoder, state: Any, start: SparseCodes | None) -> Decoded:
-    finite = torch.linalg.vector_norm(x, torch.inf, dim=1) < torch.inf  # NaN is not; in one pass over x
-    known = x if (clean := bool(finite.all())) else torch.where(finite[:, None], x, 0)
     begin = (start,) if isinstance(decoder, WarmDecoder) else ()
-    out = decoder.run(state, dictionary, known, *begin)
-    if clean:
+    if bool(torch.isfinite(x.sum())):  # what is not finite would show; a sum that overflows is looked at closely
+        out = decoder.run(state, dictionary, x, *begin)
         return Decoded(out.z, out.status, out.steps, (x - dictionary.encode(out.z)).norm(dim=1))
+    finite = torch.isfinite(x).all(dim=1)
+    out = decoder.run(state, dictionary, torch.where(finite[:, None], x, 0), *begin)
     z = SparseCodes(torch.where(finite[:, None], out.z.indices, -1), torch.where(finite[:, None], out.z.values, 0), out.z.n_features)
     status = torch.where(finite, out.status, Status.NONFINITE_INPUT)
     return Decoded(z, status, out.steps, (x - dictionary.encode(z)).norm(dim=1))
