@@ -19,7 +19,7 @@ DRAWN = {"nonnegative": "uniform", "signed": "gaussian", "binary": "binary"}
 ITERATIVE = FISTA, CoordinateDescent
 
 
-def noisy(kind, n_features=60, n_dims=24, n_samples=6, seed=0, noise=0.1, dtype=torch.float64):
+def noisy(kind, n_features=60, n_dims=24, n_samples=4, seed=0, noise=0.1, dtype=torch.float64):
     D = gaussian(n_features, n_dims, seed=seed, dtype=dtype)
     z = ExactlyK(n_features=n_features, n_active=4, values=DRAWN[kind]).sample(n_samples, seed=seed, dtype=dtype)
     return D, D.encode(z) + noise * torch.randn(n_samples, n_dims, dtype=dtype, generator=torch.Generator().manual_seed(seed))
@@ -45,7 +45,7 @@ def test_they_minimise_what_scikit_learn_and_celer_minimise(decoder, penalty, ki
 
 
 @pytest.mark.parametrize("kind", DRAWN)
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 2**31), n_features=st.integers(2, 40), n_dims=st.integers(2, 20), share=st.floats(1e-3, 0.9))
 def test_fista_coordinate_descent_and_homotopy_find_one_minimum(kind, seed, n_features, n_dims, share):
     D = gaussian(n_features, n_dims, seed=seed, dtype=torch.float64)

@@ -29,11 +29,11 @@ class ActiveSets:
         self.inverse = torch.zeros(n_samples, slots, slots, **place)
 
     @property
-    def free(self) -> Bool[Tensor, "batch slots"]:
+    def free(self) -> Tensor:
         """The slots whose values move."""
         return self.sign != 0
 
-    def vacant(self) -> Int[Tensor, " batch"]:
+    def vacant(self) -> Tensor:
         """An empty slot in each sample, made where there is none."""
         if (self.index >= 0).all(dim=1).any():
             more = max(8, self.index.shape[1] // 2)
@@ -49,16 +49,16 @@ class ActiveSets:
             setattr(part, name, getattr(self, name)[samples])
         return part
 
-    def solve(self, right: Float[Tensor, "batch slots"]) -> Float[Tensor, "batch slots"]:
-        """The Gram matrix of what is free, solved for `right`; 0 in the other slots."""
+    def solve(self, right: Tensor) -> Tensor:
+        """The Gram matrix of what is free, solved for `right` (batch, slots); 0 in the other slots."""
         return (self.inverse @ right[:, :, None])[:, :, 0]
 
-    def combined(self, weights: Float[Tensor, "batch slots"]) -> Float[Tensor, "batch dims"]:
-        """The sum of the directions by these weights."""
+    def combined(self, weights: Tensor) -> Tensor:
+        """The sum of the directions by these weights (batch, slots)."""
         return (weights[:, None, :] @ self.rows)[:, 0]
 
-    def against(self, vector: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch slots"]:
-        """The inner products of the directions with a vector."""
+    def against(self, vector: Tensor) -> Tensor:
+        """The inner products of the directions with a vector (batch, dims)."""
         return (self.rows @ vector[:, :, None])[:, :, 0]
 
     def change(

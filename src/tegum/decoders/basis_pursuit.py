@@ -18,6 +18,7 @@ from torch import Tensor
 from tegum.checks import check_count
 from tegum.decoders._base import Decoded, Decoder, Status, Values
 from tegum.decoders._duality import duality_gap
+from tegum.decoders._repairs import repaired
 from tegum.decoders._samples import RUNNING, Samples
 from tegum.decoders.homotopy import Homotopy, follow, rounding
 from tegum.dictionaries import Dictionary
@@ -125,7 +126,8 @@ class _Blocks:
     def advance(self) -> None:
         """Solve for what is active, prove what fits x, let in what violates, and go down to a smaller penalty where nothing does."""
         rows = self.dictionary.directions(self.index.clamp(min=0).flatten()).unflatten(0, self.index.shape)
-        fit, slope = self._repaired((rows @ rows.mT).double(), (rows @ self.x[:, :, None])[:, :, 0].double())
+        projections = (rows @ self.x[:, :, None])[:, :, 0]
+        fit, slope = repaired(rows @ rows.mT, projections, self.index, self.sign, self.penalty, upper=self.upper, repairs=_REPAIRS)
         z = fit - self.penalty[:, None] * slope
         met, at_zero, y = (torch.stack([z, fit, slope], dim=1).to(rows.dtype) @ rows).unbind(1)
         fits = (self.x - at_zero).norm(dim=1) <= rounding(self.x.dtype) * self.x.norm(dim=1)
@@ -152,40 +154,13 @@ class _Blocks:
     def _held(self) -> Tensor:
         return (self.index >= 0) & (self.sign == 0)
 
-    def _repaired(self, gram: Tensor, projections: Tensor) -> tuple[Tensor, Tensor]:
-        """(fit, slope) with z = fit - penalty * slope, once features of the wrong sign are out and those above the box are held at 1."""
-        fit, slope = torch.zeros_like(projections), torch.zeros_like(projections)
-        rows = torch.arange(len(gram), device=gram.device)
-        for _ in range(_REPAIRS):
-            fit[rows], slope[rows], z = self._solved(rows, gram[rows], projections[rows])
-            free, sign = self.sign[rows] != 0, self.sign[rows]
-            falls, rises = free & (z * sign <= 0), free & (z > self.upper)
-            self.index[rows] = torch.where(falls, -1, self.index[rows])
-            self.sign[rows] = torch.where(falls | rises, 0.0, sign)
-            rows = rows[(falls | rises).any(dim=1)]
-            if not len(rows):
-                return fit, slope
-        fit[rows], slope[rows], _ = self._solved(rows, gram[rows], projections[rows])
-        return fit, slope
-
-    def _solved(self, rows: Tensor, gram: Tensor, projections: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        free, held = self.sign[rows] != 0, self._held()[rows].double()
-        if self.upper < math.inf:
-            projections = projections - (gram @ held[:, :, None])[:, :, 0]
-        gram = gram * (free[:, :, None] & free[:, None, :]) + torch.diag_embed((~free).double())
-        factor, info = torch.linalg.cholesky_ex(gram)
-        both = torch.cholesky_solve(torch.stack([projections * free, self.sign[rows]], dim=2), factor)
-        fit, slope = torch.where((info == 0)[:, None, None], both, 0.0).unbind(2)
-        fit = fit + held
-        return fit, slope, fit - self.penalty[rows, None] * slope
-
     def _prove(self, rows: Tensor, peak: Tensor) -> None:
         """Solve once more, all in float64, and take what the dual proves."""
         if not len(rows):
             return
         index, sign, x = self.index[rows], self.sign[rows], self.x[rows].double()
         directions = self.dictionary.directions(index.clamp(min=0).flatten()).double().unflatten(0, index.shape)
-        z, slope, _ = self._solved(rows, directions @ directions.mT, (directions @ x[:, :, None])[:, :, 0])
+        z, slope = repaired(directions @ directions.mT, (directions @ x[:, :, None])[:, :, 0], index, sign, self.penalty[rows])
         y = (slope[:, None] @ directions)[:, 0]
         size = z.abs().sum(dim=1)
         within = ((z * sign >= -self.slack * size[:, None]) & (z <= self.upper + self.slack)).all(dim=1)
