@@ -8,6 +8,7 @@ from part_examples import arguments
 
 from tegum import parts
 from tegum.dictionaries import Dictionary
+from tegum.features import SparseCodes
 from tegum.features.exactly_k import ExactlyK
 
 SIZES = {
@@ -119,6 +120,16 @@ def test_the_gram_matrix_comes_in_parts_and_sums(construct):
 def test_a_feature_that_is_not_there_has_no_direction(construct, feature):
     with pytest.raises(IndexError):
         example(construct).directions(torch.tensor([0, feature]))
+
+
+@every
+@pytest.mark.parametrize("beyond", [None, -2, 10**9], ids=["N", "-2", "a billion"])
+def test_codes_of_a_feature_that_is_not_there_are_not_encoded(construct, beyond):
+    D = example(construct)
+    feature = D.n_features if beyond is None else beyond
+    z = SparseCodes(torch.tensor([[0, 1], [-1, feature]]), torch.ones(2, 2, dtype=D.dtype), D.n_features)
+    with pytest.raises(IndexError, match=f"feature {feature} is not one of {D.n_features}"):
+        D.encode(z)
 
 
 @every

@@ -16,6 +16,7 @@ from tegum.dictionaries._base import Dictionary
 from tegum.dictionaries._hadamard import WholeHadamard
 from tegum.dictionaries._walsh import parity_signs, transform
 from tegum.dictionaries.subsampled_hadamard import hadamard
+from tegum.features import SparseCodes
 from tegum.features.exactly_k import ExactlyK
 
 FORMS = "blocks", "whole"
@@ -130,6 +131,14 @@ def test_encode_costs_what_is_active_and_gives_the_sum_of_directions(form, monke
 
 
 @forms
+@pytest.mark.parametrize(("n", "feature"), [(30, 31), (100, 10**9)])
+def test_no_kernel_sees_a_feature_that_is_not_there(form, n, feature):
+    """Feature 31 of 30 has a row in the last block, though it is none; a billion lies outside what the process may read."""
+    with pytest.raises(IndexError, match=f"feature {feature} is not one of {n}"):
+        hadamard(n, 20, form=form).encode(SparseCodes(torch.tensor([[feature]]), torch.ones(1, 1), n))
+
+
+@forms
 def test_results_are_the_same_on_any_number_of_threads_and_in_any_company(form, monkeypatch):
     D = hadamard(9000, 200, seed=7, form=form)
     x = samples(70, 200, torch.float32)
@@ -180,7 +189,7 @@ def test_a_block_does_not_depend_on_how_many_there_are():
 def test_inner_products_of_features_are_those_of_random_signs(form):
     """cos^2 of two features has mean 1/d, but for those of one block (orthogonal where d = M), and of one matrix: (P/d - 1) / (P - 1).
 
-    The mean over 2000 x 2000 pairs, in which signs are shared by blocks, is within a tenth of it: the entries of a block's Gram with another are
+    The mean over 2048 x 2048 pairs, in which signs are shared by blocks, is within a twentieth of it, six standard errors: the entries of a block's Gram with another are
     averages over 128 signs and as many columns, so a block pair contributes like 128 independent cosines at least, 240 pairs: 30,000, with relative
     standard error sqrt(2 / 30,000) = .008.
     """

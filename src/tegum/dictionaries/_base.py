@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tegum.checks import check_below, check_count
+from tegum.dictionaries._door import in_range
 from tegum.dictionaries._largest import largest
 from tegum.features import SparseCodes
 from tegum.shapes import Float, Int
@@ -36,11 +37,15 @@ class Dictionary(ABC):
         """The same directions elsewhere, or of another dtype."""
 
     def encode(self, z: SparseCodes) -> Float[Tensor, "batch dims"]:
-        """x = sum of the active directions by their values, (B, d): costs what is active. ValueError for codes of another size."""
+        """x = sum of the active directions by their values, (B, d): costs what is active.
+
+        ValueError for codes of another size, IndexError for an index that is no feature; -1 is a place that is not used.
+        """
         if not isinstance(z, SparseCodes):
             raise ValueError(f"codes are {type(z).__name__}; encode takes SparseCodes (SparseCodes.from_dense makes them)")
         if z.n_features != self.n_features:
             raise ValueError(f"the codes have {z.n_features} features but the dictionary has {self.n_features}")
+        in_range(z.indices, self.n_features, least=-1)
         return self._encode(z)
 
     def correlate(self, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch features"]:

@@ -16,10 +16,10 @@ def check_construction(n_features: object, n_dims: object, seed: object, dtype: 
         raise ValueError(f"dtype is {dtype}; directions are floating-point")
 
 
-def in_range(indices: Int[Tensor, " some"], n_features: int) -> Int[Tensor, " some"]:
-    """The same indices. IndexError, as a table of directions gives, for one that is not from 0 to n_features - 1."""
-    if len(indices):
+def in_range(indices: Int[Tensor, "*shape"], n_features: int, *, least: int = 0) -> Int[Tensor, "*shape"]:
+    """The same indices. IndexError, as a table of directions gives, for one that is not from `least` to n_features - 1."""
+    if indices.numel():
         low, high = (int(end) for end in indices.aminmax())
-        if low < 0 or high >= n_features:
-            raise IndexError(f"feature {low if low < 0 else high} is not one of {n_features:,}")
+        if low < least or high >= n_features:
+            raise IndexError(f"feature {low if low < least else high} is not one of {n_features:,}")
     return indices
