@@ -30,6 +30,25 @@ def test_what_is_no_table_of_directions_is_refused_with_its_shape(wrong):
         Dense(wrong)
 
 
+def test_complex_directions_are_refused():
+    with pytest.raises(ValueError, match=r"directions are torch.complex64; they are real"):
+        Dense(torch.ones(3, 2, dtype=torch.complex64))
+
+
+@pytest.mark.parametrize(("dtype", "entry"), [(torch.float32, 1e25), (torch.float16, 300.0), (torch.float64, 1e155)], ids=str)
+def test_directions_whose_squared_length_overflows_are_refused_by_the_first(dtype, entry):
+    table = torch.ones(5, 3, dtype=dtype)
+    table[2:4, 1] = entry
+    with pytest.raises(ValueError, match=f"2 of 5 directions have squared lengths beyond {dtype}; the first is that of feature 2"):
+        Dense(table)
+    assert Dense(table.double() * 1e-5).dtype == torch.float64  # the same directions, nearer to length 1
+
+
+def test_a_table_that_is_trained_is_a_dictionary_and_keeps_its_gradient():
+    W = torch.nn.Parameter(torch.eye(3))
+    assert Dense(W).dense() is W
+
+
 def test_dense_keeps_its_dtype_and_takes_lists():
     assert Dense([[1.0, 0.0], [0.0, 1.0]]).dtype == torch.float32
     assert Dense(np.eye(2)).dtype == torch.float64

@@ -12,8 +12,18 @@ def check_construction(n_features: object, n_dims: object, seed: object, dtype: 
     check_count("n_features", n_features)
     check_count("n_dims", n_dims)
     check_seed(seed)
-    if not dtype.is_floating_point:
+    check_dtype(dtype)
+
+
+def check_dtype(dtype: torch.dtype | None) -> None:
+    """Raise ValueError for a dtype that is not a real floating-point one; None is no wish."""
+    if dtype is not None and not dtype.is_floating_point:
         raise ValueError(f"dtype is {dtype}; directions are floating-point")
+
+
+def the_device(device: torch.device | str) -> torch.device:
+    """The device by the name that tensors made there give it: 'cuda' is 'cuda:0' to them, and a comparison tells the two apart."""
+    return torch.empty(0, device=device).device
 
 
 def in_range(indices: Int[Tensor, "*shape"], n_features: int, *, least: int = 0) -> Int[Tensor, "*shape"]:
