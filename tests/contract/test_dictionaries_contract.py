@@ -24,8 +24,11 @@ FEW = {"equiangular": {"n_features": 28, "n_dims": 7}, "gabor": {"n_dims": 22}} 
 
 def example(construct):
     names = inspect.signature(construct).parameters
-    given = arguments(construct, SIZES) | sizes(construct) | FEW.get(construct.__name__, {})
-    return construct(**given, **({"dtype": torch.float64} if "dtype" in names else {}))
+    return construct(**wanted(construct), **({"dtype": torch.float64} if "dtype" in names else {}))
+
+
+def wanted(construct):
+    return arguments(construct, SIZES) | sizes(construct) | FEW.get(construct.__name__, {})
 
 
 PARTS = parts.discover("dictionaries")
@@ -132,6 +135,29 @@ def test_codes_of_a_feature_that_is_not_there_are_not_encoded(construct, beyond)
         D.encode(z)
 
 
+def devices_agree(D):
+    return (
+        D.device
+        == D.directions(torch.tensor([0])).device
+        == D.encode(SparseCodes(torch.tensor([[0]]), torch.ones(1, 1), D.n_features)).device
+    )
+
+
+@every
+def test_its_device_has_the_name_that_its_tensors_give_it(construct):
+    """A tensor made on "cpu:0" says "cpu", and one made on "cuda" says "cuda:0"; torch holds each pair of names to be different."""
+    assert devices_agree(example(construct).to("cpu:0"))
+    if "device" in inspect.signature(construct).parameters:
+        assert devices_agree(construct(**wanted(construct), device="cpu:0"))
+
+
+@every
+@pytest.mark.parametrize("dtype", [torch.int64, torch.complex64, torch.bool], ids=str)
+def test_it_goes_to_no_dtype_but_real_floating_ones(construct, dtype):
+    with pytest.raises(ValueError, match=f"dtype is {dtype}"):
+        example(construct).to(dtype=dtype)
+
+
 @every
 def test_it_is_the_same_dictionary_in_another_dtype(construct):
     D = example(construct)
@@ -170,6 +196,10 @@ def test_what_does_not_fit_is_refused_with_the_sizes_seen(construct):
         D.largest(x, D.n_features + 1)
     with pytest.raises(ValueError, match="scale"):
         D.largest(x, 2, scale=torch.ones(3, dtype=D.dtype))
+    with pytest.raises(ValueError, match=f"scale is torch.float16 on cpu but x is {D.dtype} on cpu"):
+        D.largest(x, 2, scale=torch.ones(D.n_features, dtype=torch.float16))
+    with pytest.raises(ValueError, match=r"scale is .* on meta but x is .* on cpu"):
+        D.largest(x, 2, scale=torch.ones(D.n_features, dtype=D.dtype, device="meta"))
     with pytest.raises(ValueError, match="block is 0"):
         D.correlations(x, 0)
     with pytest.raises(ValueError, match="power is 3"):
@@ -182,6 +212,7 @@ def test_what_does_not_fit_is_refused_with_the_sizes_seen(construct):
 def test_it_is_the_same_dictionary_on_a_gpu(construct):
     D = example(construct)
     moved = D.to("cuda")
+    assert devices_agree(moved)
     z = ExactlyK(n_features=D.n_features, n_active=5, values="gaussian").sample(17, dtype=D.dtype)
     x = D.encode(z)
     torch.testing.assert_close(moved.dense().cpu(), D.dense())
@@ -191,3 +222,5 @@ def test_it_is_the_same_dictionary_on_a_gpu(construct):
     torch.testing.assert_close(moved.gram_row_sums(power=2).cpu(), D.gram_row_sums(power=2))
     if construct.__name__ in DRAWN and construct.__name__ != "grassmannian":  # whose descent another rounding leads elsewhere
         torch.testing.assert_close(construct(**sizes(construct), device="cuda").dense().cpu(), construct(**sizes(construct)).dense())
+    if "device" in inspect.signature(construct).parameters:
+        assert devices_agree(construct(**wanted(construct), device="cuda"))

@@ -189,9 +189,9 @@ def test_a_block_does_not_depend_on_how_many_there_are():
 def test_inner_products_of_features_are_those_of_random_signs(form):
     """cos^2 of two features has mean 1/d, but for those of one block (orthogonal where d = M), and of one matrix: (P/d - 1) / (P - 1).
 
-    The mean over 2048 x 2048 pairs, in which signs are shared by blocks, is within a twentieth of it, six standard errors: the entries of a block's Gram with another are
-    averages over 128 signs and as many columns, so a block pair contributes like 128 independent cosines at least, 240 pairs: 30,000, with relative
-    standard error sqrt(2 / 30,000) = .008.
+    The mean over 2048 x 2048 pairs, in which signs are shared by blocks, is within a twentieth of it: the entries of a block's Gram with another
+    are averages over 128 signs and as many columns, so a block pair contributes like 128 independent cosines at least, 240 pairs: 30,000, with
+    relative standard error sqrt(2 / 30,000) = .008, a sixth of that.
     """
     D = hadamard(2048, 128, seed=9, form=form, dtype=torch.float64)
     squares = float(D.gram_row_sums(power=2).mean())

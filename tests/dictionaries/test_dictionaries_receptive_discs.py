@@ -62,3 +62,12 @@ def test_places_and_radii_that_are_none_are_refused():
         receptive_fields(4, 10, places=torch.rand(3, 2))
     with pytest.raises(ValueError, match="unit square"):
         receptive_fields(2, 10, places=torch.tensor([[0.0, 1.5], [0, 0]]))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_places_may_lie_on_a_gpu(device):
+    D = receptive_fields(9, 50, places=grid(9).cuda(), device=device)
+    assert D.device.type == device
+    assert D.dense().cpu().equal(receptive_fields(9, 50).dense())

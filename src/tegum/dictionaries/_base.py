@@ -76,6 +76,8 @@ class Dictionary(ABC):
         check_below("k", k, self.n_features + 1)
         if scale is not None and scale.shape != (self.n_features,):
             raise ValueError(f"scale has shape {tuple(scale.shape)}; it is one number for each of {self.n_features} features")
+        if scale is not None and (scale.dtype != x.dtype or scale.device != x.device):
+            raise ValueError(f"scale is {scale.dtype} on {scale.device} but x is {x.dtype} on {x.device}")
         return self._largest(x, k, signed, scale)
 
     def gram(self, rows: Int[Tensor, " rows"], columns: Int[Tensor, " columns"] | None = None) -> Float[Tensor, "rows columns"]:

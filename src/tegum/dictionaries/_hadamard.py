@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from tegum.dictionaries._base import BLOCK, CHUNK, Dictionary
-from tegum.dictionaries._door import in_range
+from tegum.dictionaries._door import check_dtype, in_range
 from tegum.dictionaries._walsh import parity_signs, transform
 from tegum.features import SparseCodes
 from tegum.shapes import Float, Int
 
 
 class Hadamard(Dictionary):
-    """What both forms share; `size` is M, `seed` what they were drawn with."""
+    """What both forms share; `size` is M, the number of features in a block."""
 
     def __init__(self, n_features: int, n_dims: int, size: int, dtype: torch.dtype, device: torch.device) -> None:
         self.n_features, self.n_dims, self.size, self.dtype, self.device = n_features, n_dims, size, dtype, device
@@ -107,6 +107,7 @@ class BlockHadamard(Hadamard):
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "BlockHadamard":
         """The same directions elsewhere, or of another dtype."""
+        check_dtype(dtype)
         return BlockHadamard(self.n_features, self.n_dims, self.sources.to(device), self.dtype if dtype is None else dtype)
 
     def _filled(self, x: Float[Tensor, "batch dims"], first: int, last: int) -> Float[Tensor, "batch blocks size"]:
@@ -136,6 +137,7 @@ class WholeHadamard(Hadamard):
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "WholeHadamard":
         """The same directions elsewhere, or of another dtype."""
+        check_dtype(dtype)
         return WholeHadamard(self.n_features, self.size, self.places.to(device), self.padded.to(device=device, dtype=dtype))
 
     def _filled(self, x: Float[Tensor, "batch dims"], first: int, last: int) -> Float[Tensor, "batch blocks size"]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tegum.dictionaries._base import Dictionary
-from tegum.dictionaries._door import in_range
+from tegum.dictionaries._door import check_dtype, in_range, the_device
 from tegum.dictionaries._signs import SIGNS, signs
 from tegum.shapes import Float, Int
 
@@ -31,9 +31,9 @@ class Hashed(Dictionary):
     """Directions of +-1/sqrt(d) from the keys' hashes. It holds 8 bytes a feature where keys were given, and nothing where they are 0, 1, 2, ..."""
 
     def __init__(
-        self, keys: Int[Tensor, " features"] | None, n_features: int, n_dims: int, seed: int, dtype: torch.dtype, device: torch.device
+        self, keys: Int[Tensor, " features"] | None, n_features: int, n_dims: int, seed: int, dtype: torch.dtype, device: torch.device | str
     ) -> None:
-        self.n_features, self.n_dims, self.seed, self.dtype, self.device = n_features, n_dims, seed, dtype, device
+        self.n_features, self.n_dims, self.seed, self.dtype, self.device = n_features, n_dims, seed, dtype, the_device(device)
         self._keys = keys
 
     def directions(self, indices: Int[Tensor, " some"]) -> Float[Tensor, "some dims"]:
@@ -77,7 +77,8 @@ class Hashed(Dictionary):
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "Hashed":
         """The same directions elsewhere, or of another dtype."""
-        place = self.device if device is None else torch.device(device)
+        check_dtype(dtype)
+        place = self.device if device is None else device
         keys = None if self._keys is None else self._keys.to(place)
         return Hashed(keys, self.n_features, self.n_dims, self.seed, self.dtype if dtype is None else dtype, place)
 

@@ -41,4 +41,4 @@ def hashed(
     else:
         keys, count = None, n_features
     check_construction(count, n_dims, seed, dtype)
-    return Hashed(keys, count, n_dims, seed, dtype, torch.device(device))
+    return Hashed(keys, count, n_dims, seed, dtype, device)

@@ -29,21 +29,21 @@ def receptive_fields(
 ) -> Dictionary:
     """A direction for each place: (1 + 2 r) / (r sqrt(pi d)) in the dims whose disc of radius r it lies in, else 0.
 
-    Centres are uniform on the square with a margin of r, so a place at the edge lies in as many discs as any other. Places lie in [0, 1]^2, those
-    of `grid` unless given. The scale is such that inner products have the mean `overlap(distance, r)`, squared lengths 1. Which places fire dim t
-    depends on (seed, t) and r alone. ValueError for a radius that is not above 0, and for places of another shape or outside.
+    Centres are uniform on the square with a margin of r, so a place at the edge lies in as many discs as any other. Places lie in [0, 1]^2, on any
+    device; those of `grid` unless given. The scale is such that inner products have the mean `overlap(distance, r)`, squared lengths 1. Which places
+    fire dim t depends on (seed, t) and r alone. ValueError for a radius that is not above 0, and for places of another shape or outside.
     """
     check_construction(n_features, n_dims, seed, dtype)
     if not 0 < radius < math.inf:
         raise ValueError(f"radius is {radius}; a disc has a radius above 0 (the square has sides of 1)")
-    where = grid(n_features) if places is None else torch.as_tensor(places)
+    where = grid(n_features) if places is None else torch.as_tensor(places).to("cpu", torch.float64)
     if where.shape != (n_features, 2) or not bool(((where >= 0) & (where <= 1)).all()):
         raise ValueError(
             f"places have shape {tuple(where.shape)}; they are n_features = {n_features} points of the unit square, ({n_features}, 2)"
         )
     x0, x1, y0, y1 = row_words(seed, CENTRES, torch.arange(n_dims), 4).T
     centres = torch.stack([draws.uniform52(x0, x1), draws.uniform52(y0, y1)], dim=1) * (1 + 2 * radius) - radius
-    inside = torch.cdist(where.double(), centres, compute_mode="donot_use_mm_for_euclid_dist") < radius
+    inside = torch.cdist(where, centres, compute_mode="donot_use_mm_for_euclid_dist") < radius
     return Dense((inside.double() * ((1 + 2 * radius) / (radius * math.sqrt(math.pi * n_dims)))).to(device=device, dtype=dtype))
 
 
