@@ -1,6 +1,6 @@
 """What every decoder must do, over whatever is discovered: a new file is tested the day it appears."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -87,6 +87,33 @@ def test_a_batch_is_its_samples_one_by_one(decoder, kind):
 
 
 @every
+@pytest.mark.parametrize("most", [2, 3])
+def test_a_batch_is_its_samples_also_where_some_run_out_of_steps(decoder, kind, most):
+    part = example(decoder, kind)
+    limit = next((f.name for f in fields(part) if f.name in ("steps", "max_steps")), None)
+    if limit is None:
+        pytest.skip("it has no steps")
+    part = replace(part, **{limit: min(most, K) if decoder.__name__ == "MatchingPursuit" else most})
+    D, z = gaussian(N, 16, seed=5, dtype=torch.float64), codes(kind, 24, n_active=K)
+    x, state = D.encode(z), part.init(gaussian(N, 16, seed=5, dtype=torch.float64))
+    together = decode(D, x, part, state=state)
+    alone = [decode(D, row[None], part, state=state) for row in x]
+    torch.testing.assert_close(together.z.dense(), torch.cat([one.z.dense() for one in alone]), rtol=1e-7, atol=1e-9)
+    assert together.status.tolist() == [one.status.item() for one in alone]
+
+
+@every
+def test_a_feature_without_a_direction_is_never_read_and_harms_nobody(decoder, kind):
+    D, z = gaussian(N, 24, seed=3, dtype=torch.float64), codes_that_suit(decoder, kind, n_active=1)
+    dead = Dense(torch.cat([D.dense(), torch.zeros(2, 24, dtype=torch.float64)]))
+    x = D.encode(z)
+    out, plain = decode(dead, x, example(decoder, kind, n_active=1)), decode(D, x, example(decoder, kind, n_active=1))
+    assert not (out.z.indices >= N).any()
+    assert (out.status == Status.OK).all()
+    assert out.support_exact(SparseCodes(z.indices, z.values, N + 2)).double().mean() >= plain.support_exact(z).double().mean() - 0.1
+
+
+@every
 def test_a_batch_decoded_in_parts_is_the_batch(decoder, kind):
     D, z = gaussian(N, 24, seed=3, dtype=torch.float64), codes(kind, 7)
     x = D.encode(z)
@@ -147,9 +174,22 @@ def test_a_start_at_the_codes_keeps_them(decoder, kind):
 
 
 @every
+@pytest.mark.gpu
+def test_a_gpu_reads_what_the_cpu_reads(decoder, kind):
+    D, z = gaussian(N, 24, seed=3), codes_that_suit(decoder, kind)
+    x = D.encode(z)
+    there, here = decode(D.to("cuda"), x.cuda(), example(decoder, kind)), decode(D, x, example(decoder, kind))
+    assert there.z.values.device.type == "cuda"
+    near = (there.z.to("cpu").dense() - here.z.dense()).abs().amax(1) < 1e-3
+    assert near.double().mean() >= 0.9
+
+
+@every
 def test_what_it_was_told_is_what_it_declares(decoder, kind):
     part = example(decoder, kind)
-    assert set(part.told) <= set(decoder.knows)
+    names = {field.name for field in fields(part)}
+    assert set(part.told) == {name for name in decoder.knows if name in names and getattr(part, name) is not None}
+    assert part.told.get("n_active", K) == K
     with pytest.raises(ValueError, match="'complex'"):
         replace(part, values="complex")
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tegum.decoders import Status, decode
+from tegum.decoders.subspace_pursuit import SubspacePursuit
 from tegum.decoders.top_k import TopK
 from tegum.dictionaries.dense import Dense
 from tegum.dictionaries.gaussian_entries import gaussian
@@ -71,9 +72,35 @@ def test_codes_made_by_hand_are_encoded_by_their_values():
     torch.testing.assert_close(D.encode(z), torch.stack([2 * D.dense()[3] - D.dense()[0], torch.zeros(20)]))
 
 
-def test_a_sample_is_finite_although_its_sum_is_not():
-    huge = torch.full_like(X, 3e38)
-    huge[0] = X[0]
-    assert decode(D, huge, TopK(n_active=2)).status.tolist() == [Status.OK] * 5
-    huge[1, 0] = torch.inf
-    assert decode(D, huge, TopK(n_active=2)).status.tolist() == [0, Status.NONFINITE_INPUT, 0, 0, 0]
+@pytest.mark.parametrize(("dtype", "far"), [(torch.float32, 18), (torch.float64, 150)])
+def test_a_sample_whose_squares_leave_the_range_of_its_dtype_is_flagged_and_one_of_nothing_is_not(dtype, far):
+    x = X.to(dtype)
+    x = torch.stack([x[0], x[0] * 10.0**far, x[0] * 10.0**-far, 0 * x[0], x[0] * 10.0 ** (far / 2), x[0] * 10.0 ** (-far / 2)])
+    status = decode(D.to(dtype=dtype), x, TopK(n_active=2)).status.tolist()
+    assert status == [Status.OK, Status.NONFINITE_INPUT, Status.NONFINITE_INPUT, Status.OK, Status.OK, Status.OK]
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (Z.dense(), "start is Tensor; it must be SparseCodes"),
+        (Z[:3], "start has 3 samples of 30 features; there are 5 samples of 30"),
+        (SparseCodes(torch.full((5, 1), 30), torch.ones(5, 1), 30), "start names features 30 to 30; there are 30"),
+        (SparseCodes(torch.full((5, 2), 7), torch.ones(5, 2), 30), "start names a feature twice"),
+        (SparseCodes(torch.full((5, 1), 7), torch.full((5, 1), torch.nan), 30), "start holds values that are not finite"),
+    ],
+)
+def test_a_start_that_makes_no_sense_is_refused(start, said):
+    with pytest.raises(ValueError, match=said):
+        inspect.unwrap(decode)(D, X, SubspacePursuit(n_active=2), start=start)
+
+
+def test_half_precision_is_refused_with_what_to_do():
+    with pytest.raises(ValueError, match=r"x is torch.float16; .* dictionary\.to\(dtype=torch\.float32\)"):
+        decode(D.to(dtype=torch.float16), X.half(), TopK(n_active=2))
+
+
+def test_a_dictionary_that_is_being_trained_is_decoded_without_a_graph():
+    table = torch.nn.Parameter(D.dense())
+    out = decode(Dense(table), X, TopK(n_active=2))
+    assert not out.z.values.requires_grad

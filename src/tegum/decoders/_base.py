@@ -64,7 +64,7 @@ _ADVICE = {
     Status.OK: "nothing to do",
     Status.MAX_STEPS: "try more steps, or a looser tolerance",
     Status.DIVERGED: "the dictionary is not of the kind the decoder assumes; try a decoder without that assumption",
-    Status.NONFINITE_INPUT: "the sample holds NaN or infinite numbers; drop it or mend what made it",
+    Status.NONFINITE_INPUT: "the sample holds NaN or infinite numbers, or its squares leave the range of its dtype; drop it, mend it or scale it",
     Status.SINGULAR: "the directions chosen depend on each other linearly; ask for fewer active features",
 }
 
@@ -223,20 +223,19 @@ def decode(
         raise ValueError(f"x is on {x.device} but the dictionary on {dictionary.device}")
     if (getattr(decoder, "n_active", None) or 0) > dictionary.n_features:
         raise ValueError(f"n_active is {getattr(decoder, 'n_active', 0)} but the dictionary has {dictionary.n_features} features")
+    if x.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"x is {x.dtype}; decoders work in float32 and float64, and dictionary.to(dtype=torch.float32) makes it one of them"
+        )
     if start is not None:
-        if not isinstance(decoder, WarmDecoder):
-            raise ValueError(f"{type(decoder).__name__} begins from nothing; it takes no start")
-        if (len(start), start.n_features) != (len(x), dictionary.n_features):
-            raise ValueError(
-                f"start has {len(start)} samples of {start.n_features} features; there are {len(x)} samples of {dictionary.n_features}"
-            )
-        start = start.to(dictionary.device, dictionary.dtype)
+        _check_start(start, dictionary, x, decoder)
+        start = start.to(dtype=dictionary.dtype)
     if batch_size is not None:
         check_count("batch_size", batch_size)
     size = batch_size or max(1, HELD // decoder.held(dictionary))
-    state = decoder.init(dictionary) if state is None else state
     parts = []
     with bar("decoding", len(x), "samples", False if len(x) <= size else progress) as tick, torch.no_grad():
+        state = decoder.init(dictionary) if state is None else state
         for first in range(0, max(1, len(x)), size):
             rows = slice(first, first + size)
             parts.append(_decode(dictionary, x[rows], decoder, state, None if start is None else start[rows]))
@@ -252,13 +251,41 @@ def decode(
     return out
 
 
+def _check_start(start: Any, dictionary: Dictionary, x: Tensor, decoder: Decoder) -> None:
+    if not isinstance(decoder, WarmDecoder):
+        raise ValueError(f"{type(decoder).__name__} begins from nothing; it takes no start")
+    if not isinstance(start, SparseCodes):
+        raise ValueError(f"start is {type(start).__name__}; it must be SparseCodes (SparseCodes.from_dense makes them)")
+    if (len(start), start.n_features) != (len(x), dictionary.n_features):
+        raise ValueError(
+            f"start has {len(start)} samples of {start.n_features} features; there are {len(x)} samples of {dictionary.n_features}"
+        )
+    if start.values.device != dictionary.device:
+        raise ValueError(f"start is on {start.values.device} but the dictionary on {dictionary.device}")
+    indices = start.indices.sort(dim=1).values
+    if start.indices.numel() and not -1 <= int(indices.min()) <= int(indices.max()) < dictionary.n_features:
+        raise ValueError(f"start names features {int(indices.min())} to {int(indices.max())}; there are {dictionary.n_features}")
+    if ((indices[:, 1:] == indices[:, :-1]) & (indices[:, 1:] >= 0)).any():
+        raise ValueError("start names a feature twice in one sample")
+    if not torch.isfinite(start.values).all():
+        raise ValueError("start holds values that are not finite")
+
+
 def _decode(dictionary: Dictionary, x: Tensor, decoder: Decoder, state: Any, start: SparseCodes | None) -> Decoded:
     begin = (start,) if isinstance(decoder, WarmDecoder) else ()
-    if bool(torch.isfinite(x.sum())):  # what is not finite would show; a sum that overflows is looked at closely
+    sound = _sound(x)
+    if bool(sound.all()):
         out = decoder.run(state, dictionary, x, *begin)
         return Decoded(out.z, out.status, out.steps, (x - dictionary.encode(out.z)).norm(dim=1))
-    finite = torch.isfinite(x).all(dim=1)
-    out = decoder.run(state, dictionary, torch.where(finite[:, None], x, 0), *begin)
-    z = SparseCodes(torch.where(finite[:, None], out.z.indices, -1), torch.where(finite[:, None], out.z.values, 0), out.z.n_features)
-    status = torch.where(finite, out.status, Status.NONFINITE_INPUT)
+    out = decoder.run(state, dictionary, torch.where(sound[:, None], x, 0), *begin)
+    z = SparseCodes(torch.where(sound[:, None], out.z.indices, -1), torch.where(sound[:, None], out.z.values, 0), out.z.n_features)
+    status = torch.where(sound, out.status, Status.NONFINITE_INPUT)
     return Decoded(z, status, out.steps, (x - dictionary.encode(z)).norm(dim=1))
+
+
+def _sound(x: Float[Tensor, "batch dims"]) -> Bool[Tensor, " batch"]:
+    """Which samples are finite, and 0 or of a length whose square, and that of what is left of it to rounding, the dtype can hold."""
+    kind = torch.finfo(x.dtype)
+    squares = x.square().sum(dim=1)
+    sound = (squares > kind.tiny / kind.eps**2) & (squares < kind.max * kind.eps**2)
+    return sound if bool(sound.all()) else sound | ~x.any(dim=1)

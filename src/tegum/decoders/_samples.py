@@ -29,7 +29,10 @@ class Samples:
         self._left: list[tuple[Tensor, SparseCodes]] = []
 
     def leave(self, status: Int[Tensor, " slots"], step: int) -> Int[Tensor, " kept"] | None:
-        """Let go of every slot whose status is not RUNNING. Returns the slots to keep when the arrays should be cut down, else None."""
+        """Let go of every slot whose status is not RUNNING. Returns the slots to keep when the arrays must be cut down, else None.
+
+        Cut them down before anything else: `codes` is asked by the new slots from then on, in `ended` too.
+        """
         done = self.here & (status != RUNNING)
         slots = done.nonzero()[:, 0]
         if not len(slots):

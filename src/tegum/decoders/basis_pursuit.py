@@ -60,10 +60,10 @@ class BasisPursuit(Decoder):
             done = (blocks.status != RUNNING).nonzero()[:, 0]
             duals[samples.row[done]] = blocks.dual[done]
             kept = samples.leave(blocks.status, step)
-            if not bool(samples.here.any()) or step == min(_ROUNDS, self.max_steps):
-                break
             if kept is not None:
                 blocks.keep(kept)
+            if not bool(samples.here.any()) or step == min(_ROUNDS, self.max_steps):
+                break
             blocks.advance()
             step += 1
         samples.ended(step)

@@ -26,11 +26,8 @@ from tegum.shapes import Float
 
 _NEW, _SWEEPS = 24, 3  # features that may enter in a round, and sweeps between two solves
 _BOUTS, _RIDGE = 8, 1e-10
-_FIRST, _FALL, _ROUGH = (
-    0.5,
-    0.3,
-    0.1,
-)  # the first penalty as a share of the largest correlation; by how much it falls; the gap before it does
+_FIRST, _FALL = 0.5, 0.3  # the first penalty as a share of the largest correlation, and what is kept of it at each fall
+_ROUGH = 0.1  # the gap at which it falls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +63,10 @@ class CoordinateDescent(WarmDecoder):
         step = 0
         while True:
             kept = samples.leave(rounds.judge(), step)
-            if not bool(samples.here.any()) or step == self.max_steps:
-                break
             if kept is not None:
                 rounds.keep(kept)
+            if not bool(samples.here.any()) or step == self.max_steps:
+                break
             rounds.advance()
             step += 1
         samples.ended(step)
@@ -135,12 +132,14 @@ class _Rounds:
         z = torch.cat([self.z, torch.zeros_like(found)], dim=1)
         order = (index < 0).to(torch.uint8).argsort(dim=1, stable=True)[:, : max(1, int((index >= 0).sum(1).amax()))]
         self.index, self.z = index.gather(1, order), z.gather(1, order)
-        rows = self.dictionary.directions(self.index.clamp(min=0).flatten()).unflatten(0, self.index.shape) * (self.index >= 0)[:, :, None]
-        gram, target = rows @ rows.mT, (rows @ self.x[:, :, None])[:, :, 0]
+        there = (self.index >= 0)[:, :, None]
+        directions = self.dictionary.directions(self.index.clamp(min=0).flatten()).unflatten(0, self.index.shape) * there
+        gram, target = directions @ directions.mT, (directions @ self.x[:, :, None])[:, :, 0]
+        rows = torch.arange(len(z), device=z.device)
         for _ in range(_BOUTS):
-            for _ in range(_SWEEPS):
-                self._sweep(gram, target)
-            if self._solve(gram, target):
+            self.z[rows], settled = self._bout(gram[rows], target[rows], rows)
+            rows = rows[~settled]
+            if not len(rows):
                 break
         self._measure()
 
@@ -149,34 +148,41 @@ class _Rounds:
         self.residual = self.x - self.dictionary.encode(codes)
         self.correlation = self.dictionary.correlate(self.residual)
 
-    def _sweep(self, gram: Tensor, target: Tensor) -> None:
-        """One value after the other at its least, the others held."""
-        pull = target - (gram @ self.z[:, :, None])[:, :, 0]
-        scale = gram.diagonal(dim1=1, dim2=2)
-        for slot in range(self.z.shape[1]):
-            size, old = scale[:, slot].clamp(min=1e-300), self.z[:, slot]
-            new = shrunk(old + pull[:, slot] / size, self.penalty[:, 0] / size, self.values)
-            new = torch.where(self.index[:, slot] >= 0, new, 0.0)
-            pull -= gram[:, slot] * (new - old)[:, None]
-            self.z[:, slot] = new
+    def _bout(self, gram: Tensor, target: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Sweeps and a solve for some samples: their values, and which of them are at the stationary point of what is active."""
+        z, penalty = self.z[rows], self.penalty[rows]
+        for _ in range(_SWEEPS):
+            z = self._swept(gram, target, z, penalty, self.index[rows] >= 0)
+        return self._solved(gram, target, z, penalty)
 
-    def _solve(self, gram: Tensor, target: Tensor) -> bool:
-        """Move towards the stationary point of the active values until the first of them meets a bound. True if all samples got there.
+    def _swept(self, gram: Tensor, target: Tensor, z: Tensor, penalty: Tensor, there: Tensor) -> Tensor:
+        """One value after the other at its least, the others held."""
+        z, pull = z.clone(), target - (gram @ z[:, :, None])[:, :, 0]
+        scale = gram.diagonal(dim1=1, dim2=2)
+        for slot in range(z.shape[1]):
+            size, old = scale[:, slot].clamp(min=1e-300), z[:, slot]
+            new = shrunk(old + pull[:, slot] / size, penalty[:, 0] / size, self.values)
+            new = torch.where(there[:, slot], new, 0.0)
+            pull -= gram[:, slot] * (new - old)[:, None]
+            z[:, slot] = new
+        return z
+
+    def _solved(self, gram: Tensor, target: Tensor, z: Tensor, penalty: Tensor) -> tuple[Tensor, Tensor]:
+        """Move towards the stationary point of the active values until the first of them meets a bound; and which samples got there.
 
         A slight ridge on the move keeps it downhill where more directions are active than there are dims.
         """
         upper = 1.0 if self.values is Values.BINARY else torch.inf
-        free = (self.z != 0) & (self.z < upper)
+        free = (z != 0) & (z < upper)
         ridge = _RIDGE * gram.diagonal(dim1=1, dim2=2).amax(dim=1, keepdim=True)
         matrix = gram * (free[:, :, None] & free[:, None, :]) + torch.diag_embed(torch.where(free, ridge, 1.0))
-        downhill = (target - (gram @ self.z[:, :, None])[:, :, 0] - self.penalty * self.z.sign()) * free
+        downhill = (target - (gram @ z[:, :, None])[:, :, 0] - penalty * z.sign()) * free
         factor, info = torch.linalg.cholesky_ex(matrix)
         move = torch.where((info == 0)[:, None], torch.cholesky_solve(downhill[:, :, None], factor)[:, :, 0], 0.0)
-        goal = self.z + move
-        crosses = free & (goal * self.z.sign() < 0)
-        far = torch.where(crosses, self.z / -move, 1.0)
-        far = torch.where(free & (goal > upper), (upper - self.z) / move, far)
+        goal = z + move
+        crosses = free & (goal * z.sign() < 0)
+        far = torch.where(crosses, z / -move, 1.0)
+        far = torch.where(free & (goal > upper), (upper - z) / move, far)
         share = far.amin(dim=1, keepdim=True)
-        z = torch.where(crosses & (far == share), 0.0, self.z + share * move)
-        self.z = z if self.values is Values.SIGNED else z.clamp(0, upper)
-        return bool((share == 1).all())
+        moved = torch.where(crosses & (far == share), 0.0, z + share * move)
+        return (moved if self.values is Values.SIGNED else moved.clamp(0, upper)), share[:, 0] == 1

@@ -112,10 +112,10 @@ def follow(
             here = samples.here.nonzero()[:, 0]
             recorded.append((samples.row[here], path.penalty[here].to(x.dtype), path.codes(here)))
         kept = samples.leave(path.status, step)
-        if not bool(samples.here.any()) or step == told.max_steps:
-            break
         if kept is not None:
             path.keep(kept)
+        if not bool(samples.here.any()) or step == told.max_steps:
+            break
         step += 1
         if step % _RENEW == 0:
             path.renew()
