@@ -91,3 +91,16 @@ def test_too_few_steps_are_told_as_such():
     assert out.status.eq(Status.MAX_STEPS).equal(full.steps > 2)
     with pytest.raises(ValueError, match="steps is 0"):
         CoSaMP(n_active=8, steps=0)
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_a_batch_cut_short_is_its_samples_one_by_one(steps):
+    """Samples of 2 active features are done at once and leave; those of 8 run out of steps in the slots that are left."""
+    D = unit_columns(7)
+    x = torch.stack([one for pair in zip(*(D.encode(drawn("signed", k)) for k in (2, 8)), strict=True) for one in pair])
+    out = decode(D, x, CoSaMP(n_active=8, values="signed", steps=steps))
+    alone = [decode(D, one[None], CoSaMP(n_active=8, values="signed", steps=steps)) for one in x]
+    assert out.status.unique().tolist() == [Status.OK, Status.MAX_STEPS]
+    assert out.status.tolist() == [int(one.status) for one in alone]
+    torch.testing.assert_close(out.z.dense(), torch.cat([one.z.dense() for one in alone]), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(out.residual, torch.cat([one.residual for one in alone]), rtol=1e-9, atol=1e-9)

@@ -68,7 +68,8 @@ class CoSaMP(WarmDecoder):
             done = torch.where(depends, every(ended, Status.SINGULAR), every(ended, Status.OK))
             if (kept := samples.leave(done, step)) is not None:
                 chosen = chosen[kept]
-                x, values, residual, size, rounding, depends = (old[kept] for old in (x, values, residual, size, rounding, depends))
+                x, indices, values = x[kept], indices[kept], values[kept]
+                residual, size, rounding, depends = (old[kept] for old in (residual, size, rounding, depends))
                 if not len(kept):
                     return samples.decoded()
             if step == self.steps:
