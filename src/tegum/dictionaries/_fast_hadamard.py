@@ -44,7 +44,7 @@ def largest(
 ) -> tuple[Float[Tensor, "batch k"], Int[Tensor, "batch k"], Bool[Tensor, " batch"]]:
     """The k largest correlations, their features, and which samples are left undone: some part of the features has fewer than k that compare.
 
-    A part has too few where samples hold NaN, and where k is of the size of the dictionary.
+    A part has too few where samples hold NaN, and where it has fewer than k features.
     """
     blocks, tiles = _blocks(D, scale), _tiles(x)
     units = _units(len(tiles), 0, -(-D.n_features // D.size))

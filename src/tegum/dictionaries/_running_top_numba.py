@@ -1,8 +1,8 @@
 """The k largest of many numbers in numba, one pass in vectors: whole vectors with nothing above the k-th largest so far are passed over.
 
-What is above that limit goes to a heap of candidates with room for more than k; when it is full, a quickselect keeps the k largest and raises the
-limit. N numbers in no order raise it some k ln(N/k) times. A row that lies in memory gives a good limit at once: of the maxima of its
-residues mod 64, 128, ... the k-th largest is no larger than the k-th largest number.
+What is above that limit joins a list of candidates with room for more than k; when it is full, a quickselect keeps the k largest and raises the
+limit. Of N numbers in no order some k ln(N/k) exceed the k-th largest before them. A row that lies in memory gives a good limit at once: of the
+maxima of its residues mod 64, 128, ... the k-th largest is no larger than the k-th largest number.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ _load = loader(WIDE)
 
 
 def room(k: int) -> int:
-    """How many candidates there must be room for: k, as many again between two selections, and one whole vector."""
+    """How many candidates there must be room for: k, as many again between two selections, and two whole vectors."""
     return 2 * k + 2 * WIDE
 
 
@@ -83,7 +83,7 @@ def keep_largest(keys, ids, count, k):
 
 @inner
 def sort_down(keys, ids, k):
-    """Sort the first k candidates, largest first: Shell's sort with gaps 4^i of Knuth's kind."""
+    """Sort the first k candidates, largest first: Shell's sort with Knuth's gaps 1, 4, 13, ..., each 3 g + 1."""
     gap = 1
     while gap < k // 3:
         gap = 3 * gap + 1

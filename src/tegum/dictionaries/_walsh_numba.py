@@ -188,7 +188,7 @@ def largest_of_blocks(blocks, tile, samples, buffer, candidates, signed, k, top,
 
 @kernel
 def encode_samples(blocks, indices, values, sums, x, scale, first, last):
-    """x of samples `first` to `last`, as sums of the directions that are active; `sums` has room for 2 d + 1 numbers."""
+    """x of samples `first` to `last`, as sums of the directions that are active. `sums` has room for 2 d + 1 of them, a value and its negative."""
     dims, size, whole = x.shape[1], blocks.size, len(blocks.places) > 0
     pair = sums[2 * dims + 1 :]
     for sample in range(first, last):
