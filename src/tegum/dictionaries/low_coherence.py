@@ -15,6 +15,7 @@ from tegum.checks import check_count
 from tegum.dictionaries._base import Dictionary
 from tegum.dictionaries._coherence_descent import coherence_of, spread
 from tegum.dictionaries._door import check_construction
+from tegum.dictionaries._root_lines import SIZES, root_lines
 from tegum.dictionaries._two_graphs import families
 from tegum.dictionaries.dense import Dense
 from tegum.dictionaries.equiangular_frames import equiangular_table
@@ -35,8 +36,9 @@ def grassmannian(
 ) -> Dictionary:
     """Directions of length 1 with low coherence: the best of `starts` random starts, each moved apart in `steps` steps, in float64.
 
-    Sizes whose best packing is known are not searched: N <= d, two dims, and those of `equiangular`; the first N of a larger equiangular frame are
-    the answer where no start does better. A step takes 8 N^2 d operations or more, and memory N d. `progress` as in `tegum.train`.
+    Sizes whose best packing is known are not searched: N <= d, two dims, those of `equiangular` and of the root systems D4, E6, E7 and E8; the first
+    N of a larger packing of these kinds are the answer where no start does better. A step takes 4 N^2 d operations for each point that its line
+    search tries, and the descent holds some 70 N d numbers besides a few million. `progress` as in `tegum.train`.
     """
     check_construction(n_features, n_dims, seed, dtype)
     check_count("steps", steps)
@@ -44,7 +46,7 @@ def grassmannian(
     exact = _best(n_features, n_dims)
     if exact is not None:
         return Dense(torch.from_numpy(exact).to(device=device, dtype=dtype))
-    candidates = _part_of_a_frame(n_features, n_dims, device)
+    candidates = _parts_of_packings(n_features, n_dims, device)
     with bar(f"{n_features} lines in {n_dims} dims", steps * starts, "steps", progress) as shown:
         taken = 0
 
@@ -67,11 +69,14 @@ def _best(n: int, d: int) -> np.ndarray | None:
     if d == 2:
         angles = math.pi * np.arange(n) / n
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return equiangular_table(n, d)
+    table = equiangular_table(n, d)
+    return root_lines(n, d) if table is None else table
 
 
-def _part_of_a_frame(n: int, d: int, device: torch.device | str) -> list[Float[Tensor, "features dims"]]:
-    """The first n of the smallest equiangular frame of more, if there is one of less than twice as many."""
-    larger = [family.n for family in families(2 * n) if family.d == d and family.n > n]
-    table = equiangular_table(min(larger), d) if larger else None
-    return [] if table is None else [torch.from_numpy(table[:n]).to(device)]
+def _parts_of_packings(n: int, d: int, device: torch.device | str) -> list[Float[Tensor, "features dims"]]:
+    """The first n of the smallest equiangular frame of more, if there is one of at most twice as many; and of the lines of a root system."""
+    frames = sorted(family.n for family in families(2 * n) if family.d == d and family.n > n)
+    tables = [equiangular_table(size, d) for size in frames[:1]] + [
+        root_lines(size, dims) for size, dims in SIZES if dims == d and size > n
+    ]
+    return [torch.from_numpy(table[:n]).to(device) for table in tables if table is not None]
