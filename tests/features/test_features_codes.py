@@ -50,6 +50,34 @@ def test_one_sample_a_slice_and_a_mask_are_batches():
         z[3]
 
 
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [
+        (np.array([True, False, True]), [0, 2]),
+        ([True, False, True], [0, 2]),
+        (np.array([2, 0, 2]), [2, 0, 2]),
+        (np.array([2, 0, 1], dtype=np.uint8), [2, 0, 1]),
+        (np.arange(3)[::-1], [2, 1, 0]),
+        ([-1, 0], [2, 0]),
+        ([], []),
+        (np.zeros(3, bool), []),
+        (torch.tensor(2), [2]),
+        (torch.tensor(-1, dtype=torch.int32), [2]),
+        (np.array(1), [1]),
+    ],
+    ids=repr,
+)
+def test_arrays_and_lists_pick_as_tensors_do(rows, wanted):
+    z = SparseCodes.from_dense(DENSE)[rows]
+    assert z.dense().tolist() == DENSE[wanted].tolist()
+
+
+@pytest.mark.parametrize("rows", [np.array([0, 3]), [3], torch.tensor(3), np.array([0.0, 1.0]), np.array([True, False])], ids=repr)
+def test_samples_that_are_not_there_are_refused(rows):
+    with pytest.raises(IndexError):
+        SparseCodes.from_dense(DENSE)[rows]
+
+
 @pytest.mark.parametrize(("indices", "values"), [((2,), (2,)), ((1, 2), (1, 3))])
 def test_indices_and_values_of_other_shapes_are_refused(indices, values):
     with pytest.raises(ValueError, match=r"both must be \(samples, k\)"):

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class SparseCodes(Result):
     """A batch of B sparse vectors over N features: `indices` (B, k) padded with -1, `values` (B, k) padded with 0; k is the largest count.
 
-    `z[i]`, `z[2:5]` and `z[mask]` are batches too. Raises ValueError where indices and values differ in shape.
+    `z[i]`, `z[2:5]`, `z[mask]` and `z[[4, 0]]` are batches too; masks and places are tensors, arrays or lists. Raises ValueError where indices and
+    values differ in shape.
     """
 
     indices: Int[Tensor, "batch k"]
@@ -79,8 +80,10 @@ class SparseCodes(Result):
     def __len__(self) -> int:
         return self.indices.shape[0]
 
-    def __getitem__(self, rows: SupportsIndex | slice | Tensor) -> "SparseCodes":
-        if not isinstance(rows, (slice, Tensor)):
+    def __getitem__(self, rows: SupportsIndex | slice | Tensor | np.ndarray | list[int] | list[bool]) -> "SparseCodes":
+        if isinstance(rows, (np.ndarray, list)):
+            rows = _places(rows)
+        if not isinstance(rows, (slice, Tensor)) or (isinstance(rows, Tensor) and rows.ndim == 0):
             at = operator.index(rows)
             if not -len(self) <= at < len(self):
                 raise IndexError(f"there is no sample {at} in {len(self)}")
@@ -102,3 +105,9 @@ class SparseCodes(Result):
         count = self.n_active.double()
         mean = f"{count.mean():.3g}" if len(self) else "no"
         return f"SparseCodes({len(self):,} samples, {mean} active of {self.n_features:,} features on average, {self.values.dtype})"
+
+
+def _places(rows: np.ndarray | list[int] | list[bool]) -> Tensor:
+    """A mask, or places as int64: torch takes small unsigned ones for a mask. An empty list is no places."""
+    array = np.array(rows, order="C")
+    return torch.from_numpy(array.astype(np.int64) if array.dtype.kind in "iu" or not array.size else array)
