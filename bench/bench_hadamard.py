@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,15 @@ import torch
 
 import tegum
 from bench.interleave import RESULTS, Side, in_turn, machine_line
-from bench.limits import gemm_seconds
+from bench.limits import gemm_seconds, peak_bytes
 
 FEATURES, DIMS, BATCH, ACTIVE, PART, ROUNDS = 1 << 20, 1024, 256, 16, 8, 5
 THREADS = sorted({1, os.cpu_count() or 1})
-LADDERS = {  # features, dims and batch through which the top-k grows
-    "features": [(n, 1024, 64) for n in (1 << 16, 1 << 17, 1 << 18, 1 << 19)],
-    "dims": [(1 << 18, d, 64) for d in (256, 512, 1024, 2048)],
-    "batch": [(1 << 17, 1024, b) for b in (64, 128, 256, 512)],
+LADDERS = {  # features, dims, batch and k through which the top-k grows
+    "features": [(n, 1024, 64, ACTIVE) for n in (1 << 16, 1 << 17, 1 << 18, 1 << 19)],
+    "dims": [(1 << 18, d, 64, ACTIVE) for d in (256, 512, 1024, 2048)],
+    "batch": [(1 << 17, 1024, b, ACTIVE) for b in (64, 128, 256, 512)],
+    "k": [(1 << 17, 1024, 64, k) for k in (4, 16, 64, 256)],
 }
 
 
@@ -59,10 +61,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """All lines; exponents of growth of the top-k; peak memory of a decode at N = 2^24, with torch's and numba's own."""
+    """All lines; exponents of growth of the top-k, in time and in memory with its dictionary's; peak memory of a decode at N = 2^24, imports too."""
 
     lines: tuple[Line, ...]
-    growth: dict[str, float]
+    growth: dict[str, tuple[float, float]]
     memory_mb: float
     imports_mb: float
     machine: str
@@ -72,9 +74,11 @@ class Table:
             f"hadamard: {BATCH} samples with {FEATURES:,} features in {DIMS:,} dims, float32, median of {ROUNDS} rounds, against a product "
             f"({FEATURES // PART:,} features, times {PART})"
         )
-        grown = ", ".join(f"{name} {power:.2f}" for name, power in self.growth.items())
+        grown = ", ".join(f"{name} {seconds:.2f} / {held:.2f}" for name, (seconds, held) in self.growth.items())
         memory = f"  top-k at N = 2^24: peak {self.memory_mb:.0f} MB, of which {self.imports_mb:.0f} MB are there after a small one"
-        return "\n".join([head, *map(str, self.lines), f"  the top-k's time grows as a power of: {grown}", memory])
+        return "\n".join(
+            [head, *map(str, self.lines), f"  the top-k grows as a power of (time / memory, its dictionary's too): {grown}", memory]
+        )
 
     def save(self, folder: Path = RESULTS) -> Path:
         """Write `<date>-hadamard.json`."""
@@ -118,17 +122,28 @@ def fresh_seconds(n_bytes: int) -> float:
     return min(_timed(lambda: torch.from_numpy(np.empty(n_bytes // 4, np.float32)).fill_(1.0)) for _ in range(3))
 
 
-def growth() -> dict[str, float]:
-    """The power with which the time of the top-k grows, by least squares on logarithms; least seconds of three."""
+def growth() -> dict[str, tuple[float, float]]:
+    """The powers with which the time of the top-k and the memory of it and its dictionary grow, by least squares on logarithms.
+
+    Least seconds of three.
+    """
     powers = {}
     for name, ladder in LADDERS.items():
         axis = next(i for i, values in enumerate(zip(*ladder, strict=True)) if len(set(values)) > 1)
-        seconds = []
-        for n, d, batch in ladder:
+        seconds, held = [], []
+        for n, d, batch, k in ladder:
             D, x = tegum.dictionaries.hadamard(n, d), torch.randn(batch, d, generator=torch.Generator().manual_seed(0))
-            seconds.append(min(in_turn([Side(name, lambda D=D, x=x: D.largest(x, ACTIVE))], 3)[0]))
-        powers[name] = float(np.polyfit(np.log([rung[axis] for rung in ladder]), np.log(seconds), 1)[0])
+            seconds.append(min(in_turn([Side(name, lambda D=D, x=x, k=k: D.largest(x, k))], 3)[0]))
+            del D
+            held.append(peak_bytes(partial(made_and_decoded, n, d, x, k)))
+        sizes = np.log([rung[axis] for rung in ladder])
+        powers[name] = tuple(float(np.polyfit(sizes, np.log(grown), 1)[0]) for grown in (seconds, held))
     return powers
+
+
+def made_and_decoded(n_features: int, n_dims: int, x: torch.Tensor, k: int) -> object:
+    """The top-k of a dictionary made for it."""
+    return tegum.dictionaries.hadamard(n_features, n_dims).largest(x, k)
 
 
 MEMORY = """
