@@ -185,6 +185,17 @@ def test_a_gpu_reads_what_the_cpu_reads(decoder, kind):
 
 
 @every
+def test_a_start_of_another_kind_still_gives_codes_of_its_own(decoder, kind):
+    if not issubclass(decoder, WarmDecoder):
+        pytest.skip("it takes no start")
+    D, z = gaussian(N, 24, seed=3, dtype=torch.float64), codes(kind)
+    start = SparseCodes(z.indices, -2 * z.values, N)
+    values = decode(D, D.encode(z), example(decoder, kind), start=start).z.values
+    assert kind is Values.SIGNED or values.ge(0).all()
+    assert kind is not Values.BINARY or values.le(1).all()
+
+
+@every
 def test_what_it_was_told_is_what_it_declares(decoder, kind):
     part = example(decoder, kind)
     names = {field.name for field in fields(part)}

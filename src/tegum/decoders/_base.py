@@ -62,10 +62,10 @@ class Status(IntEnum):
 
 _ADVICE = {
     Status.OK: "nothing to do",
-    Status.MAX_STEPS: "try more steps, or a looser tolerance",
+    Status.MAX_STEPS: "no codes were found that explain the sample; try more steps, a looser tolerance, or another decoder",
     Status.DIVERGED: "the dictionary is not of the kind the decoder assumes; try a decoder without that assumption",
     Status.NONFINITE_INPUT: "the sample holds NaN or infinite numbers, or its squares leave the range of its dtype; drop it, mend it or scale it",
-    Status.SINGULAR: "the directions chosen depend on each other linearly; ask for fewer active features",
+    Status.SINGULAR: "the directions chosen depend on each other linearly; ask for fewer active features, or change the dictionary a little",
 }
 
 
@@ -201,7 +201,7 @@ def decode(
     Parameters
     ----------
     state : `decoder.init(dictionary)`, to reuse it over calls.
-    start : codes to begin from, one a sample; for decoders that take them (`WarmDecoder`).
+    start : codes to begin from, one a sample; for decoders that take them (`WarmDecoder`). What is not of their kind is brought to it.
     batch_size : samples decoded at a time; by default as many as keep what the decoder holds below 2^26 numbers.
     throw : raise RuntimeError at the first sample that failed; otherwise its `status` says so.
     progress : a bar on stderr, where there is more than one batch; by default only on a terminal.
@@ -229,7 +229,7 @@ def decode(
         )
     if start is not None:
         _check_start(start, dictionary, x, decoder)
-        start = start.to(dtype=dictionary.dtype)
+        start = SparseCodes(start.indices.long(), _within(start.values.to(dictionary.dtype), Values(decoder.values)), start.n_features)
     if batch_size is not None:
         check_count("batch_size", batch_size)
     size = batch_size or max(1, HELD // decoder.held(dictionary))
@@ -249,6 +249,10 @@ def decode(
         failed = Status(int(out.status[first]))
         raise RuntimeError(f"sample {first} ended as {failed.name}: {failed.advice}")
     return out
+
+
+def _within(values: Float[Tensor, "batch k"], kind: Values) -> Float[Tensor, "batch k"]:
+    return values if kind is Values.SIGNED else values.clamp(0, 1 if kind is Values.BINARY else None)
 
 
 def _check_start(start: Any, dictionary: Dictionary, x: Tensor, decoder: Decoder) -> None:
