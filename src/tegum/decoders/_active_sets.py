@@ -99,5 +99,6 @@ class ActiveSets:
         rows = self.rows * self.free[:, :, None]
         gram = rows @ rows.mT + torch.diag_embed((~self.free).double())
         factor, info = torch.linalg.cholesky_ex(gram)
+        factor[info != 0] = torch.eye(gram.shape[1], dtype=factor.dtype, device=factor.device)  # or one of them would stop them all
         fresh = torch.cholesky_inverse(factor) * (self.free[:, :, None] & self.free[:, None, :])
         self.inverse = torch.where((info == 0)[:, None, None], fresh, self.inverse)
