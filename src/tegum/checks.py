@@ -1,4 +1,6 @@
-"""What the doors check alike: counts, probabilities, seeds. Each raises one ValueError that names the thing and shows the value."""
+"""What the doors check alike: counts, numbers, probabilities, seeds. Each raises one ValueError that names the thing and shows the value."""
+
+import math
 
 import numpy as np
 
@@ -20,6 +22,13 @@ def check_below(name: str, value: object, end: int) -> None:
 def check_seed(seed: object) -> None:
     """Raise ValueError unless `seed` is an integer in [0, 2^63)."""
     check_below("seed", seed, SEEDS)
+
+
+def check_number(name: str, value: object, *, zero: bool = True) -> None:
+    """Raise ValueError unless `value` is a finite number above 0, or also 0 if `zero`."""
+    numbers = int, float, np.floating, np.integer
+    if isinstance(value, bool) or not isinstance(value, numbers) or not 0 <= value < math.inf or (value == 0 and not zero):
+        raise ValueError(f"{name} is {value!r}; it must be a finite number {'of at least' if zero else 'above'} 0")
 
 
 def check_probability(name: str, value: object) -> None:

@@ -1,10 +1,9 @@
 """How small a residual means that x is fitted: a share of |x| that was asked for, and never less than what rounding leaves."""
 
-import math
-
 import torch
 from torch import Tensor
 
+from tegum.checks import check_number
 from tegum.shapes import Float
 
 _ROUNDING = 32  # units of rounding: a least-squares residual that should be 0 has a few of them
@@ -12,10 +11,9 @@ _ROUNDING = 32  # units of rounding: a least-squares residual that should be 0 h
 
 def fitted(x: Float[Tensor, "batch dims"], tolerance: float | None = None) -> Float[Tensor, " batch"]:
     """The residual norm of each sample at which it is fitted: `tolerance` |x|, or what rounding leaves of |x|."""
-    return x.norm(dim=1) * max(tolerance or 0.0, _ROUNDING * torch.finfo(x.dtype).eps)
+    return x.norm(dim=1) * max(float(tolerance or 0), _ROUNDING * torch.finfo(x.dtype).eps)
 
 
 def check_tolerance(tolerance: object) -> None:
-    """Raise ValueError unless `tolerance` is a number of at least 0."""
-    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 <= tolerance < math.inf:
-        raise ValueError(f"tolerance is {tolerance!r}; it must be a share of |x|, of at least 0")
+    """Raise ValueError unless `tolerance`, a share of |x|, is a number of at least 0."""
+    check_number("tolerance", tolerance)
