@@ -101,8 +101,22 @@ def test_twin_directions_do_not_stop_it():
     assert float(out.z.dense()[0, [0, N]].sum()) == pytest.approx(2, abs=1e-3)
 
 
+@pytest.mark.usefixtures("untyped")
 def test_settings_out_of_range_are_refused():
     with pytest.raises(ValueError, match="steps is 0"):
         NIHT(n_active=2, steps=0)
     with pytest.raises(ValueError, match="tolerance is 0"):
         NIHT(n_active=2, tolerance=0.0)
+    with pytest.raises(ValueError, match="tolerance is 'a'"):
+        NIHT(n_active=2, tolerance="a")
+    with pytest.raises(ValueError, match="tolerance is True"):
+        NIHT(n_active=2, tolerance=True)
+    assert NIHT(n_active=2, tolerance=np.float32(0.5)).tolerance == 0.5
+
+
+def test_nothing_is_read_of_nothing_whatever_the_start():
+    D = unit_columns(6)
+    out = decode(D, torch.zeros(30, DIMS, dtype=torch.float64), NIHT(n_active=4, values="signed"), start=drawn("signed", 4))
+    assert out.z.n_active.eq(0).all()
+    assert out.status.eq(Status.OK).all()
+    assert out.steps.eq(0).all()

@@ -6,6 +6,7 @@ of z, for x = sum_i (z_i |D_i|) (D_i / |D_i|). By its squared length: then corre
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from tegum.dictionaries import Dictionary
@@ -14,13 +15,16 @@ from tegum.shapes import Float, Int
 
 
 def lengths(dictionary: Dictionary) -> Float[Tensor, " features"]:
-    """|D_i|; a direction of length 0 gets a tiny one, to be divided by."""
-    norms = dictionary.squared_norms().sqrt()
-    return norms.clamp(min=norms.max() * 1e-6)
+    """|D_i|; infinity for a direction of length 0 (its square is below the least normal number), so that divided by it nothing is left."""
+    squares = dictionary.squared_norms()
+    return torch.where(squares >= torch.finfo(squares.dtype).tiny, squares.sqrt(), torch.inf)
 
 
 class Scaled:
-    """Directions D_i / by_i. A table is divided once; where directions are made on the fly, their correlations are divided as they come."""
+    """Directions D_i / by_i, 0 where by_i is infinite.
+
+    A table is divided once; where directions are made on the fly, their correlations are divided as they come.
+    """
 
     def __init__(self, dictionary: Dictionary, by: Float[Tensor, " features"]) -> None:
         self.by, self.n_features = by, dictionary.n_features
@@ -41,7 +45,7 @@ class Scaled:
         """The directions of the features named."""
         flat = indices.flatten()
         if isinstance(self._dictionary, Dense) and self._once:
-            rows = self._dictionary.table.index_select(0, flat)  # in half the time of table[flat]
+            rows = self._dictionary.table.index_select(0, flat)  # .6 of the time of table[flat]: 8,192 rows of 150 float32, one thread
         else:
             rows = self._dictionary.directions(flat) / self.by[flat, None]
         return rows.unflatten(0, indices.shape)

@@ -1,8 +1,10 @@
 """CoSaMP: compressive sampling matching pursuit (Needell & Tropp 2009, algorithm 1).
 
 Each step joins the 2k features that correlate most with the residual to the k at hand, fits x by all of them, and keeps the k largest values as they
-are. Here it ends when that leaves no smaller residual, with the codes before: to go on through larger ones takes several times as many steps, and
-reads a few codes in a hundred more where half of them can be read.
+are. Here it ends when that leaves no smaller residual, with the codes before.
+
+Nonnegative codes: features that correlate negatively do not join, and negative values are not kept; the residual compared is that of what is. What
+does not correlate at all never joins.
 """
 
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from tegum.decoders._base import Decoded, Status, Values, WarmDecoder, as_kind
 from tegum.decoders._fitted import fitted
 from tegum.decoders._samples import Samples, every
 from tegum.decoders._scaled import Scaled, lengths
-from tegum.decoders._support import Support, fresh, part, solve, strongest
+from tegum.decoders._support import Support, depending, fresh, part, solve, strongest
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
 from tegum.shapes import Float
@@ -26,8 +28,8 @@ from tegum.shapes import Float
 class CoSaMP(WarmDecoder):
     """CoSaMP with `n_active` features, in at most `steps` steps.
 
-    Nonnegative codes: features that correlate negatively do not join, and negative values are not kept. Binary codes are found as nonnegative ones
-    and read as 1.
+    OK means settled: no further step lowers the residual, which may be far from 0 where the codes are not found. SINGULAR is for features kept
+    that depend on each other, not for those that were only tried. Binary codes are found as nonnegative ones and read as 1.
     """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
@@ -58,7 +60,7 @@ class CoSaMP(WarmDecoder):
         if start is None:
             indices, values = torch.full((len(x), k), -1, device=x.device), x.new_zeros(len(x), k)
         else:
-            indices, values = strongest(start, state, k, signed=signed)
+            indices, values = strongest(start, x, state, k, signed=signed)
         chosen = Support(state, indices)
         residual, rounding = x - chosen.sum(values), fitted(x)
         size = residual.norm(dim=1)
@@ -72,10 +74,10 @@ class CoSaMP(WarmDecoder):
                 residual, size, rounding, depends = (old[kept] for old in (residual, size, rounding, depends))
                 if not len(kept):
                     return samples.decoded()
-            if step == self.steps:
+            if step == self.steps or not len(x):
                 break
             correlations, joining = state.largest(residual, 2 * k, signed=signed)
-            joining = fresh(joining if signed else torch.where(correlations > 0, joining, -1), chosen.indices)
+            joining = fresh(torch.where(correlations != 0 if signed else correlations > 0, joining, -1), chosen.indices)
             gram = chosen.gram_with(Support(state, joining))
             inner = torch.cat([chosen.inner(residual), torch.where(joining < 0, 0, correlations)], dim=1)
             change, alike = solve(gram, inner)
@@ -83,6 +85,8 @@ class CoSaMP(WarmDecoder):
             best = (fit.abs() if signed else fit).topk(k, dim=1).indices
             trial = Support(state, torch.cat([chosen.indices, joining], dim=1).gather(1, best), part(gram, best))
             fitting = fit.gather(1, best) if signed else fit.gather(1, best).clamp(min=0)
+            trial.empty(fitting == 0)
+            alike[alike.clone()] = depending(trial.gram[alike])
             residual = x - trial.sum(fitting)
             smaller = residual.norm(dim=1)
             better = smaller < size - rounding

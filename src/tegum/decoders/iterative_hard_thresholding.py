@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tegum.checks import check_count
+from tegum.checks import check_count, check_number
 from tegum.decoders._base import Decoded, Status, Values, WarmDecoder
 from tegum.decoders._fitted import fitted
 from tegum.decoders._samples import Samples, every
@@ -40,8 +40,7 @@ class NIHT(WarmDecoder):
     def _check(self) -> None:
         check_count("n_active", self.n_active)
         check_count("steps", self.steps)
-        if not 0 < self.tolerance < math.inf:
-            raise ValueError(f"tolerance is {self.tolerance!r}; it must be a share of |z|, above 0")
+        check_number("tolerance", self.tolerance, zero=False)
 
     def held(self, dictionary: Dictionary) -> int:
         """Some sets of directions for each sample."""
@@ -61,7 +60,7 @@ class NIHT(WarmDecoder):
         if start is None:
             indices, values = state.largest(x, k, signed=signed)[1], x.new_zeros(len(x), k)
         else:
-            indices, values = strongest(start, state, k, signed=signed)
+            indices, values = strongest(start, x, state, k, signed=signed)
         rows = state.directions(indices.clamp(min=0))
         residual, rounding = x - _sum(rows, values), fitted(x)
         samples, done = Samples(len(x), codes, x.device), every(residual.norm(dim=1) <= rounding, Status.OK)
@@ -70,7 +69,7 @@ class NIHT(WarmDecoder):
                 x, indices, values, rows, residual, rounding = (old[kept] for old in (x, indices, values, rows, residual, rounding))
                 if not len(kept):
                     return samples.decoded()
-            if step == self.steps:
+            if step == self.steps or not len(x):
                 break
             correlations, others = state.largest(residual, 2 * k, signed=signed)  # 2k, so that k of them are others
             candidates = torch.cat([indices, fresh(others, indices)], dim=1)
