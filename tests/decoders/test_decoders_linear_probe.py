@@ -1,5 +1,7 @@
 """Linear probes: the map itself against least squares on samples, its gain, its interference, and what it reads."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -96,10 +98,41 @@ def test_dims_that_no_direction_reaches_and_directions_of_no_length_are_left_out
     assert torch.isfinite(out.z.values).all()
 
 
+@pytest.mark.parametrize("ridge", [None, 0.1])
+@pytest.mark.parametrize("decoder", [TopK(n_active=2), LinearProbe(n_active=2), LinearProbe(n_active=None, threshold=0.0)])
+def test_a_dictionary_without_directions_gives_no_codes(decoder, ridge):
+    decoder = decoder if isinstance(decoder, TopK) else replace(decoder, ridge=ridge)
+    for kind in ("nonnegative", "signed", "binary"):
+        out = decode(Dense(torch.zeros(6, 4)), torch.ones(3, 4), replace(decoder, values=kind))
+        assert out.z.n_active.eq(0).all()
+        assert out.status.eq(Status.OK).all()
+
+
+@pytest.mark.parametrize("decoder", [TopK(n_active=1), LinearProbe(n_active=1, ridge=1e-12)])
+def test_a_direction_a_million_times_shorter_is_read_like_any_other(decoder):
+    """Its own length is what it is divided by; the second feature is on at 1, which is 1e-7 of x."""
+    out = decode(Dense(torch.tensor([[1.0, 0, 0], [0, 1e-7, 0]])), torch.tensor([[0.0, 1e-7, 0.0]]), decoder)
+    assert out.z.indices.tolist() == [[1]]
+    torch.testing.assert_close(out.z.values, torch.ones(1, 1), rtol=1e-5, atol=0)
+
+
+@pytest.mark.usefixtures("untyped")
+def test_what_it_was_told_is_a_number_of_features_or_a_threshold_and_a_ridge_that_is_not_0():
+    assert LinearProbe(n_active=None).told == {"threshold": 0.5}
+    assert LinearProbe(n_active=3).told == {"n_active": 3}
+    assert LinearProbe(n_active=3, ridge=0.0) == LinearProbe(n_active=3)
+    assert LinearProbe(n_active=3, ridge=np.float32(0.5)).told == {"n_active": 3, "ridge": 0.5}
+
+
+@pytest.mark.usefixtures("untyped")
 def test_what_is_no_threshold_or_ridge_is_refused():
     with pytest.raises(ValueError, match="ridge is -1"):
         LinearProbe(n_active=None, ridge=-1.0)
     with pytest.raises(ValueError, match="threshold is nan"):
         LinearProbe(n_active=None, threshold=float("nan"))
+    with pytest.raises(ValueError, match="threshold is 'bayes'"):
+        LinearProbe(n_active=None, threshold="bayes")
+    with pytest.raises(ValueError, match="ridge is True"):
+        LinearProbe(n_active=None, ridge=True)
     with pytest.raises(ValueError, match="n_active is 0"):
         LinearProbe(n_active=0)

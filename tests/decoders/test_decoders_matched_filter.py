@@ -1,6 +1,7 @@
 """The matched filter's error rates against theory, and the Bayes threshold against the odds it stands for."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,11 +85,29 @@ def test_features_in_many_blocks_are_those_of_one():
     assert (out.z.dense() != 0).eq(projections.abs() > 1.5)[margin].all()
 
 
+def test_a_threshold_is_something_it_was_told():
+    assert MatchedFilter().told == {"threshold": 0.5}
+    assert MatchedFilter(threshold="bayes", n_active=3).told == {"threshold": "bayes", "n_active": 3}
+
+
+@pytest.mark.parametrize("kind", ["binary", "nonnegative", "signed"])
+@pytest.mark.parametrize("decoder", [MatchedFilter(), MatchedFilter(threshold=0.0), MatchedFilter(threshold="bayes", n_active=4)])
+def test_features_without_a_direction_are_never_read(decoder, kind):
+    out = decode(Dense(torch.zeros(6, 4)), torch.ones(3, 4), replace(decoder, values=kind))
+    assert out.z.n_active.eq(0).all()
+    assert out.status.eq(Status.OK).all()
+
+
+@pytest.mark.usefixtures("untyped")
 def test_what_is_no_threshold_is_refused():
     with pytest.raises(ValueError, match="threshold is 'Bayes'"):
         MatchedFilter(threshold="Bayes")
     with pytest.raises(ValueError, match="threshold is -1"):
         MatchedFilter(threshold=-1.0)
+    with pytest.raises(ValueError, match="threshold is None"):
+        MatchedFilter(threshold=None)
+    with pytest.raises(ValueError, match="threshold is True"):
+        MatchedFilter(threshold=True)
     with pytest.raises(ValueError, match="n_active is None"):
         MatchedFilter(threshold="bayes")
     with pytest.raises(ValueError, match="only threshold='bayes' asks for it"):

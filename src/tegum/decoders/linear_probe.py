@@ -6,7 +6,6 @@ rows of D are directions). It shrinks every feature by b_i . D_i < 1, so that z 
 has the least interference of all that read their own feature at that gain (Capon 1969). Only d x d matrices are made.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -14,7 +13,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from tegum.checks import check_count
+from tegum.checks import check_count, check_number
 from tegum.decoders._above import above
 from tegum.decoders._base import Decoded, Decoder, Values, as_kind
 from tegum.decoders._scaled import Scaled
@@ -35,38 +34,45 @@ class _Probes(NamedTuple):
 class LinearProbe(Decoder):
     """Keep the `n_active` largest readings of linear probes; or, where that is None, those above `threshold` (in magnitude, if signed).
 
-    `ridge` is the variance of the noise in a dim of x over the second moment of a feature, which is its density times the mean square of an active
-    value; 0 is for no noise.
+    `threshold` is 1/2 by default, and None where `n_active` is given. `ridge` is the variance of the noise in a dim of x over the second moment of
+    a feature, which is its density times the mean square of an active value; None, or 0, is for no noise.
     """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
+    knows: ClassVar[tuple[str, ...]] = (*Decoder.knows, "threshold", "ridge")
     arrays: ClassVar[int] = 0
     n_active: int | None
-    threshold: float = 0.5
-    ridge: float = 0.0
+    threshold: float | None = None
+    ridge: float | None = None
 
     def _check(self) -> None:
+        for name in ("threshold", "ridge"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name))
         if self.n_active is not None:
             check_count("n_active", self.n_active)
-        for name, value in (("threshold", self.threshold), ("ridge", self.ridge)):
-            if not 0 <= value < math.inf:
-                raise ValueError(f"{name} is {value!r}; it must be a number of at least 0")
+        told = (0.5 if self.threshold is None else float(self.threshold)) if self.n_active is None else None
+        object.__setattr__(self, "threshold", told)
+        object.__setattr__(self, "ridge", self.ridge or None)
 
     def init(self, dictionary: Dictionary) -> _Probes:
         """The inverse of the frame operator D^T D, by blocks of directions in float64, and every feature's gain D_i . M D_i."""
         frame = torch.zeros(dictionary.n_dims, dictionary.n_dims, dtype=torch.float64, device=dictionary.device)
         for rows in _blocks(dictionary):
             frame += rows.double().T @ rows.double()
-        M = _inverse(frame, self.ridge, torch.finfo(dictionary.dtype).eps)
+        M = _inverse(frame, self.ridge or 0.0, torch.finfo(dictionary.dtype).eps)
         gains = torch.cat([(rows.double() @ M * rows.double()).sum(dim=1) for rows in _blocks(dictionary)])
-        gains = gains.clamp(min=float(gains.max()) * 1e-12).to(dictionary.dtype)
+        # all that is seen of a direction in dims that were left out
+        rounding = torch.finfo(M.dtype).eps * float(M.trace()) * dictionary.squared_norms()
+        gains = torch.where(gains > rounding.clamp(min=torch.finfo(dictionary.dtype).tiny), gains, torch.inf).to(dictionary.dtype)
         return _Probes(M.to(dictionary.dtype), Scaled(dictionary, gains))
 
     def run(self, state: _Probes, dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Decoded:
         """One pass of correlations, after one of the d x d matrix."""
         seen = x @ state.M
         if self.n_active is None:
-            return above(state.readers, seen, lambda _: self.threshold, self.values)
+            threshold = self.threshold or 0.0
+            return above(state.readers, seen, lambda _: threshold, self.values)
         readings, indices = state.readers.largest(seen, self.n_active, signed=self.values is Values.SIGNED)
         return Decoded.of(indices, as_kind(readings, self.values), dictionary.n_features)
 

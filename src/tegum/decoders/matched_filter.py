@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tegum.checks import check_count
+from tegum.checks import check_count, check_number
 from tegum.decoders._above import above
 from tegum.decoders._base import Decoded, Decoder, Values
 from tegum.decoders._scaled import Scaled, lengths
@@ -28,10 +28,12 @@ from tegum.shapes import Float
 class MatchedFilter(Decoder):
     """Every feature that projects above `threshold` (in magnitude, if signed) is active: at 1 if binary, else at its projection.
 
-    `threshold` is a number, or "bayes": the least chance of error when `n_active` of the features are on at 1 (or at -1, if signed).
+    `threshold` is a number, or "bayes": the least chance of error when `n_active` of the features are on at 1 (or at -1, if signed). A number tells
+    of the truth as well: 1/2 says that values are near 1.
     """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.BINARY, Values.NONNEGATIVE, Values.SIGNED)
+    knows: ClassVar[tuple[str, ...]] = (*Decoder.knows, "threshold")
     arrays: ClassVar[int] = 0
     ones: ClassVar[bool] = True
     values: Values | str = Values.BINARY
@@ -41,9 +43,9 @@ class MatchedFilter(Decoder):
     def _check(self) -> None:
         if self.threshold == "bayes":
             check_count("n_active", self.n_active)
-        elif isinstance(self.threshold, (bool, str)) or not 0 <= self.threshold < math.inf:
-            raise ValueError(f"threshold is {self.threshold!r}; it must be a number of at least 0, or 'bayes'")
-        elif self.n_active is not None:
+            return
+        check_number("threshold", self.threshold)
+        if self.n_active is not None:
             raise ValueError(f"n_active is {self.n_active}, but only threshold='bayes' asks for it")
 
     def init(self, dictionary: Dictionary) -> Scaled:
