@@ -7,6 +7,7 @@ import torch
 from tegum.decoders import Status, decode
 from tegum.decoders.matching_pursuit import MatchingPursuit
 from tegum.decoders.top_k import TopK
+from tegum.dictionaries import Dictionary
 from tegum.dictionaries.dense import Dense
 from tegum.dictionaries.gaussian_entries import gaussian
 from tegum.features.exactly_k import ExactlyK
@@ -81,6 +82,63 @@ def test_plain_binary_codes_need_not_be_counted():
     assert out.steps[right].equal(z.sum(1)[right].long())
     assert out.status[right].eq(Status.OK).all()
     assert out.status[~right].eq(Status.MAX_STEPS).all()
+
+
+def test_a_plain_binary_feature_is_chosen_by_what_it_takes_off_the_residual():
+    """Of lengths 10 and 1: the long one correlates most with [4, 1], but at 1 would lead away from it; and against brute force on 8 features."""
+    out = decode(
+        Dense(torch.tensor([[10.0, 0.0], [0.0, 1.0]])),
+        torch.tensor([[4.0, 1.0], [9.0, 1.0]]),
+        MatchingPursuit(n_active=None, values="binary"),
+    )
+    assert out.z.dense().tolist() == [[0, 1], [1, 1]]
+    assert out.status.tolist() == [Status.MAX_STEPS, Status.MAX_STEPS]
+    rows = gaussian(8, 5, seed=3, dtype=torch.float64).dense() * torch.linspace(0.2, 3, 8, dtype=torch.float64)[:, None]
+    x = torch.randn(50, 5, generator=torch.Generator().manual_seed(4), dtype=torch.float64) * 2
+    found = decode(Dense(rows), x, MatchingPursuit(n_active=None, values="binary")).z.dense()
+    for one, z in zip(x, found, strict=True):
+        wanted, left = torch.zeros(8, dtype=torch.float64), one
+        while True:
+            sizes = torch.where(wanted == 0, (left - rows).norm(dim=1), torch.inf)
+            if sizes.min() >= left.norm():
+                break
+            wanted[sizes.argmin()], left = 1, left - rows[sizes.argmin()]
+        assert z.equal(wanted)
+
+
+def test_an_empty_batch_takes_no_passes_and_a_dictionary_without_directions_gives_no_codes():
+    for kind in DRAWN:
+        for n_active, status in ((None, Status.MAX_STEPS), (2, Status.OK)):
+            out = decode(Dense(torch.zeros(6, 4)), torch.ones(3, 4), MatchingPursuit(n_active=n_active, values=kind))
+            assert out.z.n_active.eq(0).all()
+            assert out.status.eq(status).all()
+    D = _Counted(torch.eye(3))
+    assert len(decode(D, torch.zeros(0, 3), MatchingPursuit(n_active=None)).z) == 0
+    assert D.passes == 0
+
+
+class _Counted(Dictionary):
+    """Three axes that count how often they are searched."""
+
+    def __init__(self, table):
+        self.table, self.passes = table, 0
+        self.n_features, self.n_dims, self.dtype, self.device = *table.shape, table.dtype, table.device
+
+    def directions(self, indices):
+        return self.table[indices]
+
+    def to(self, device=None, dtype=None):
+        return self
+
+    def _correlations(self, x, block):
+        self.passes += 1
+        return super()._correlations(x, block)
+
+
+@pytest.mark.usefixtures("untyped")
+def test_a_tolerance_is_something_it_was_told():
+    assert MatchingPursuit(n_active=None, tolerance=np.float32(0.5)).told == {"tolerance": 0.5}
+    assert MatchingPursuit(n_active=3).told == {"n_active": 3}
 
 
 def test_a_tolerance_ends_a_sample_as_soon_as_it_is_met():

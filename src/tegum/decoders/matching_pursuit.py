@@ -1,9 +1,10 @@
 """Matching pursuit: subtract from x what correlates with it most, and look again (Mallat & Zhang 1993, sec. II).
 
-Plain: one feature at a time, each by its projection, and one that was chosen may be chosen again. Told how many features are active, it takes
-them in a few steps, in each the largest k/s of those not chosen yet (Gadzinski, *When Numbers Are Bits*: 2-step and 4-step matching pursuit; with
-1 step and directions of one length it is top-k). Told that what is active is 1, it subtracts the direction itself, once: a right choice then
-leaves no trace.
+Plain: one feature at a time, each by its projection, and one that was chosen may be chosen again. Plain and binary, a feature is on once, at 1, and
+is chosen by how much nearer to x that leads: |r|^2 - |r - D_i|^2 = 2 <r, D_i> - |D_i|^2, above 0 where it projects above 1/2.
+
+Told how many features are active, it takes them in a few steps, in each the largest k/s of those not chosen yet (Gadzinski, *When Numbers Are Bits*:
+2-step and 4-step matching pursuit; with 1 step and directions of one length it is top-k); if binary, it subtracts the directions themselves.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from tegum.decoders._fitted import check_tolerance, fitted
 from tegum.decoders._samples import Samples, every
 from tegum.decoders._scaled import Scaled, lengths
 from tegum.dictionaries import Dictionary
+from tegum.dictionaries._largest import largest
 from tegum.features import SparseCodes
 from tegum.shapes import Float
 
@@ -33,6 +35,7 @@ class MatchingPursuit(Decoder):
     """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
+    knows: ClassVar[tuple[str, ...]] = (*Decoder.knows, "tolerance")
     arrays: ClassVar[int] = 1
     n_active: int | None
     steps: int | None = None
@@ -56,18 +59,19 @@ class MatchingPursuit(Decoder):
         """One pass of correlations a step."""
         binary, told = self.values is Values.BINARY, self.n_active is not None
         steps = self.steps or self.n_active or _MOST
-        least = 0.5 if binary and not told else 0.0  # by a projection below 1/2, subtracting a direction leads away
         short = Status.OK if told and self.tolerance is None else Status.MAX_STEPS  # of a sample that ends before it is fitted
         z, residual, enough = x.new_zeros(len(x), dictionary.n_features), x, fitted(x, self.tolerance)
         samples = Samples(len(x), lambda slots: SparseCodes.from_dense(z[slots]), x.device)
         taken = 0
-        for step in range(steps):
+        for step in range(steps if len(x) else 0):
             share = (step + 1) * self.n_active // steps - taken if self.n_active is not None else 1
-            values, indices = state.largest(residual, taken + share if told or binary else 1, signed=self.values is Values.SIGNED)
-            if told or binary:
+            if binary and not told:
+                values, indices = _most_gained(state, residual, z)
+            else:
+                values, indices = state.largest(residual, taken + share if told else 1, signed=self.values is Values.SIGNED)
+            if told:
                 values, indices = _not_in(z, values, indices, share)
-            values = values / state.by[indices]
-            values = as_kind(torch.where(values.abs() > least, values, 0), self.values)
+            values = as_kind(values / state.by[indices], self.values)
             done = torch.where(residual.norm(dim=1) <= enough, int(Status.OK), every(values.eq(0).all(dim=1), short))
             if (kept := samples.leave(done, step)) is not None:
                 z, residual, enough, values, indices = (old[kept] for old in (z, residual, enough, values, indices))
@@ -85,6 +89,18 @@ def _not_in(z: Tensor, values: Tensor, indices: Tensor, share: int) -> tuple[Ten
     values = torch.where(z.gather(1, indices) == 0, values, 0)
     places = values.abs().topk(share, dim=1).indices
     return values.gather(1, places), indices.gather(1, places)
+
+
+def _most_gained(unit: Scaled, residual: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    """The feature not active in z whose direction, subtracted, takes most off the squared residual; and how much, negative where none takes any."""
+    gained, index = residual.new_full((len(z), 1), -torch.inf), torch.zeros(len(z), 1, dtype=torch.int64, device=z.device)
+    by, never = torch.where(unit.by.isfinite(), unit.by, 0), -torch.finfo(z.dtype).max
+    for block, products in unit.correlations(residual):
+        gains = products.mul_(2 * by[block]).sub_(by[block].square()).add_(z[:, block], alpha=never)
+        best, place = largest(gains, 1)
+        index = torch.where(best > gained, place + block.start, index)
+        gained = gained.maximum(best)
+    return gained, index
 
 
 def _sum(dictionary: Dictionary, indices: Tensor, values: Tensor) -> Tensor:
