@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import nnls
 from sklearn.linear_model import orthogonal_mp
 
 from tegum.decoders import Status, decode
@@ -19,15 +20,18 @@ def unit_columns(seed):
 
 
 def plain_nonnegative(A, x, k):
-    """One x at a time: the largest positive correlation with the residual of the best fit."""
+    """One x at a time: the largest correlation with the residual of the best fit; in the end negative values leave, and the rest is fitted."""
     chosen, residual = [], x
     for _ in range(k):
         chosen.append(int(np.argmax(A.T @ residual)))
         values = np.linalg.lstsq(A[:, chosen], x, rcond=None)[0]
         residual = x - A[:, chosen] @ values
+    while (values < 0).any():
+        chosen = [i for i, value in zip(chosen, values, strict=True) if value > 0]
+        values = np.linalg.lstsq(A[:, chosen], x, rcond=None)[0]
     z = np.zeros(A.shape[1])
     z[chosen] = values
-    return z.clip(min=0)
+    return z
 
 
 @pytest.mark.parametrize("n_active", [3, 12, 30])
@@ -61,6 +65,49 @@ def test_nonnegative_codes_are_those_of_a_plain_loop_whatever_the_lengths():
     lengths = torch.linspace(0.1, 10, N, dtype=torch.float64)[:, None]
     z = decode(Dense(D.dense() * lengths), x, OMP(n_active=n_active)).z
     torch.testing.assert_close(z.dense() * lengths.T, torch.as_tensor(wanted), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("tolerance", [None, 0.01, 0.05])
+@pytest.mark.parametrize("kind", ["nonnegative", "binary"])
+def test_codes_of_ok_samples_reach_the_tolerance(kind, tolerance):
+    """Of x that no nonnegative codes were drawn for, and of x that were: what is negative in the best fit must not count. Rounding is 32 units."""
+    D = unit_columns(10)
+    drawn = torch.randn(60, DIMS, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x = torch.cat([drawn, D.encode(ExactlyK(n_features=N, n_active=4).sample(20, seed=3, dtype=torch.float64))])
+    out = decode(D, x, OMP(tolerance=tolerance, values=kind))
+    enough = (tolerance or 32 * torch.finfo(torch.float64).eps) * x.norm(dim=1)
+    assert (out.residual <= enough).equal(out.status == Status.OK)
+    assert out.status.unique().tolist() == [Status.OK, Status.MAX_STEPS]
+
+
+def test_of_features_with_negative_values_the_rest_is_fitted_again():
+    """The third direction is chosen first, and its value is negative once the others are."""
+    table = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0, 0.2], [0.0, 1.0, 0.2], [1.0, 1.0, 0.0]], dtype=torch.float64))
+    x = torch.tensor([[1.0, 1.1, 0.6]], dtype=torch.float64)
+    out = decode(Dense(table), x, OMP(n_active=3))
+    wanted, residual = nnls(table.numpy().T, x[0].numpy())
+    assert np.linalg.solve(table.numpy().T, x[0].numpy())[2] < 0
+    torch.testing.assert_close(out.z.dense()[0], torch.as_tensor(wanted), rtol=1e-12, atol=1e-12)
+    assert float(out.residual) == pytest.approx(residual, abs=1e-12)
+
+
+def test_binary_codes_are_what_the_fit_puts_above_one_half():
+    D, z = unit_columns(11), ExactlyK(n_features=N, n_active=5).sample(60, seed=6, dtype=torch.float64)
+    x = D.encode(z) + 0.02 * torch.randn(60, DIMS, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    binary, fit = (decode(D, x, OMP(n_active=5, values=kind)).z.dense() for kind in ("binary", "nonnegative"))
+    several = fit[(fit > 0).sum(dim=1) == 5]  # where nothing left, the fit is that of all five
+    assert binary[(fit > 0).sum(dim=1) == 5].equal((several > 0.5).double())
+    assert binary.eq(z.dense()).all(1).double().mean() > 0.5
+
+
+def test_where_nothing_correlates_nothing_is_read():
+    """A dictionary without directions, and an x across all that there are."""
+    for D, x in ((Dense(torch.zeros(6, 4)), torch.ones(2, 4)), (Dense(torch.eye(4)[:3]), torch.eye(4)[3:])):
+        for kind in ("nonnegative", "signed", "binary"):
+            told, untold = (decode(D, x, OMP(n_active=n, values=kind)) for n in (2, None))
+            assert told.z.n_active.eq(0).all()
+            assert told.status.eq(Status.OK).all()
+            assert untold.status.eq(Status.MAX_STEPS).all()
 
 
 def test_a_sample_that_is_fitted_to_rounding_ends_there():
@@ -120,9 +167,17 @@ def test_nearly_parallel_directions_are_fitted_as_well_as_by_qr():
     assert (found - z).norm() <= condition * torch.finfo(torch.float32).eps * z.norm()
 
 
+@pytest.mark.usefixtures("untyped")
 def test_what_is_no_tolerance_or_count_is_refused():
-    for tolerance in (-0.1, float("nan"), float("inf")):
+    for tolerance in (-0.1, float("nan"), float("inf"), "a", True):
         with pytest.raises(ValueError, match="tolerance is"):
             OMP(tolerance=tolerance)
     with pytest.raises(ValueError, match="n_active is 0"):
         OMP(n_active=0)
+
+
+@pytest.mark.usefixtures("untyped")
+def test_a_tolerance_is_something_it_was_told():
+    assert OMP(n_active=3).told == {"n_active": 3}
+    assert OMP(tolerance=np.float32(0.25)).told == {"tolerance": 0.25}
+    assert OMP().told == {}
