@@ -19,8 +19,9 @@ from tegum.theory import (
     topk_dims_asymptotic,
     topk_success,
 )
+from tegum.theory._roots import rising_root
 
-PLACES = [(10, 3), (256, 8), (4096, 16), (10**60, 7), (10**60, 10**20), (10**60, 10**60 - 3), (6, 6)]
+PLACES = [(10, 3), (256, 8), (4096, 16), (10**60, 7), (10**60, 10**20), (10**60, 10**60 - 3), (6, 6), (10**15, 1), (10**60, 1)]
 
 
 @pytest.mark.parametrize(("d", "n", "k"), [(450, 4096, 16), (300, 40, 38), (25, 100, 1.01)])
@@ -63,7 +64,27 @@ def test_dims_and_success_are_inverse(n, k, success):
         if d == 0:
             assert chance(1e-9, n, k) >= success
             continue
+        if k == 1 and chance is bayes_threshold_success:  # which jumps where the threshold falls below 1
+            below, above = chance(d * (1 - 1e-12), n, k), chance(d * (1 + 1e-12), n, k)
+            assert below * (1 - 1e-9) <= success <= above * (1 + 1e-9)
+            continue
         assert chance(d, n, k) == pytest.approx(success, rel=1e-9, abs=1e-14)
+
+
+@pytest.mark.parametrize("n", [100, 10**15, 10**60])
+def test_one_feature_is_read_as_soon_as_bayes_threshold_is_below_it(n):
+    """1/2 + ln(n - 1) / d < 1 from d = 2 ln(n - 1) on; there the others stay below with chance 1 - n Q(sqrt(d)), .87 or more."""
+    assert bayes_threshold_dims(n, 1) == pytest.approx(2 * np.log(float(n - 1)), rel=1e-14)
+    d = 2 * np.log(float(n - 1))
+    assert bayes_threshold_success(np.array([0.999, 1.001]) * d, n, 1) == pytest.approx([0, 1], abs=0.13)
+
+
+def test_a_root_is_nan_where_the_function_is():
+    """And the roots beside it are found all the same."""
+    goal = np.array([3.0, np.nan, 5.0])
+    assert rising_root(lambda x: x - goal, np.ones(3)) == pytest.approx([3, np.nan, 5], nan_ok=True)
+    assert np.isnan(rising_root(lambda x: np.where(x > 2, np.nan, x - 3), np.float64(1.0)))
+    assert np.isnan(rising_root(lambda x: np.where(x > 3.1, x - 3, np.where(x < 1.9, -1.0, np.nan)), np.float64(1.0)))
 
 
 @settings(max_examples=25)

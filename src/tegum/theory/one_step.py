@@ -96,7 +96,10 @@ def bayes_threshold_success(d: Numbers, n: Numbers, k: Numbers) -> Real:
 
 
 def bayes_threshold_dims(n: Numbers, k: Numbers, success: Numbers = 0.5) -> Real:
-    """The dims at which Bayes's threshold reads all right with chance `success`. Raises ValueError unless 1 <= k < n and 0 < success < 1."""
+    """The dims at which Bayes's threshold reads all right with chance `success`; at k = 1 it jumps to that where the threshold falls below 1.
+
+    Raises ValueError unless 1 <= k < n and 0 < success < 1.
+    """
     n, k, rest = _some_off(n, k)
     goal = np.log(between("success", success))
     return _dims(lambda d: _log_threshold(d, k, rest, 0.5 + k / d * np.log(rest / k)) - goal, n, k, goal)
@@ -110,8 +113,9 @@ def _some_off(n: Numbers, k: Numbers) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _log_threshold(d: Real, k: Real, rest: Real, threshold: float | Real) -> Real:
-    with np.errstate(divide="ignore"):  # one active feature alone has no noise
-        active = np.sqrt(d / (k - 1)) * (1 - threshold)
+    alone = k == 1  # one active feature has no noise: it passes any threshold below 1, and one at 1 half the time
+    gap = 1 - threshold
+    active = np.where(alone, np.where(gap == 0, 0.0, np.copysign(np.inf, gap)), np.sqrt(d / np.where(alone, 1.0, k - 1)) * gap)
     return k * special.log_ndtr(active) + rest * special.log_ndtr(np.sqrt(d / k) * threshold)
 
 
