@@ -54,10 +54,20 @@ def test_all_subsets_are_told_apart_soon_after_the_limit():
     assert len(np.unique(x, axis=0)) == len(subsets)
 
 
-@pytest.mark.parametrize(("n", "k", "noise"), [(4096, 16, 0.1), (4096, 16, 0.27), (10**60, 1000, 1e-3), (10, 3, 1e-5)])
+@pytest.mark.parametrize(("n", "k", "noise"), [(4096, 16, 0.1), (4096, 16, 0.27), (10**60, 1000, 1e-3), (10, 3, 1e-5), (4096, 16, 1e-33)])
 def test_noisy_dims_carry_just_the_bits(n, k, noise):
     d = noisy_dims(n, k, noise)
     assert gaussian_capacity(d, k / (d * noise**2)) == pytest.approx(subset_bits(n, k), rel=1e-11)
+
+
+@pytest.mark.parametrize(("n", "k", "noise"), [(4096, 16, 1e-33), (10**60, 10**60 - 1, 1e-3), (4096, 16, 1e-200), (2, 1, 1e-300)])
+def test_next_to_no_noise_leaves_few_dims(n, k, noise):
+    """The equation in 40 digits, by bisection of ln d."""
+    with mpmath.workdps(400):
+        nats = mpmath.log(mpmath.binomial(n, min(k, n - k)))
+        d = mpmath.findroot(lambda d: d * mpmath.log1p(k / (d * mpmath.mpf(noise) ** 2)) / 2 - nats, (1e-6, 1e3), solver="anderson")
+        exact = float(str(d))
+    assert noisy_dims(n, k, noise) == pytest.approx(exact, rel=1e-13)
 
 
 def test_beyond_some_noise_no_dims_are_enough():

@@ -41,13 +41,15 @@ def noisy_dims(n: Numbers, k: Numbers, noise_std: Numbers) -> Real:
     noise_std > 0.
     """
     _, part, _ = counts(n, k)
-    power = part / positive("noise_std", noise_std) ** 2
-    share = 2 * np.log(2) * _bits(n, k) / power  # the snr solves log1p(snr) / snr = share
-    power, share = np.broadcast_arrays(power, share)
-    enough = (share > 0) & (share < 1)
-    inner = np.where(enough, share, 0.5)
-    snr = rising_root(lambda snr: inner - np.log1p(snr) / snr, 1 / inner**2)
-    return np.where(enough, power / snr, np.where(share > 0, np.inf, 0.0))[()]
+    log_power, nats = np.broadcast_arrays(np.log(part) - 2 * np.log(positive("noise_std", noise_std)), np.log(2) * _bits(n, k))
+    some = nats > 0
+    nats = np.where(some, nats, 1.0)
+    excess = log_power - np.log(2 * nats)  # of what infinitely many dims carry; the logarithm of snr / log1p(snr)
+    enough = some & (excess > 0)
+    log_power, excess = np.where(enough, log_power, np.log(2 * nats) + 1), np.where(enough, excess, 1.0)
+    # the root is close to nats / excess as the excess goes to 0, and to twice that where it is large, but for its logarithm
+    d = rising_root(lambda d: d * np.logaddexp(0, log_power - np.log(d)) / 2 - nats, nats / excess)
+    return np.where(enough, d, np.where(some, np.inf, 0.0))[()]
 
 
 def sign_sum_bits(k: Numbers) -> Real:
