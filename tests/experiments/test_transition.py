@@ -1,0 +1,49 @@
+"""The fit of a transition: d50 and its interval from counts."""
+
+import numpy as np
+import pytest
+from scipy.special import ndtr
+
+from tegum.experiments.codes._transition import transition
+
+
+def counts(d50, width, dims, trials, rng):
+    return rng.binomial(trials, ndtr((dims - d50) / width))
+
+
+@pytest.mark.parametrize(("d50", "width"), [(100.0, 8.0), (450.0, 60.0), (93.0, 3.0)])
+def test_the_interval_holds_the_truth_as_often_as_it_says(d50, width):
+    dims, rng = np.array([60, 80, 90, 100, 110, 120, 140, 200, 300, 400, 500, 700]), np.random.default_rng(1)
+    held = 0
+    for _ in range(60):
+        fit = transition(dims, counts(d50, width, dims, 256, rng), np.full(len(dims), 256))
+        assert fit is not None
+        held += fit.interval[0] <= d50 <= fit.interval[1]
+        assert fit.interval[0] <= fit.d50 <= fit.interval[1]
+    assert held >= 50  # binomial(60, .95): below 50 once in 4,000
+
+
+def test_more_trials_narrow_the_interval_and_find_the_width():
+    dims, rng = np.arange(60, 150, 5), np.random.default_rng(2)
+    few, many = (transition(dims, counts(100, 10, dims, n, rng), np.full(len(dims), n)) for n in (50, 5000))
+    assert np.ptp(many.interval) < np.ptp(few.interval) / 5
+    assert many.width == pytest.approx(10, rel=0.05)
+    assert many.at(0.99) == pytest.approx(100 + 2.326 * 10, rel=0.02)
+
+
+def test_a_jump_between_two_neighbours_has_its_middle_between_them():
+    fit = transition(np.array([50, 100, 200]), np.array([0, 0, 64]), np.full(3, 64))
+    assert 100 < fit.d50 < 200
+    assert 100 < fit.interval[0] < 120
+    assert 180 < fit.interval[1] < 200
+
+
+@pytest.mark.parametrize("right", [[0, 0, 0], [64, 64, 64], [0, 10, 31]])
+def test_a_transition_outside_of_what_was_measured_is_not_made_up(right):
+    assert transition(np.array([50, 100, 200]), np.array(right), np.full(3, 64)) is None
+
+
+def test_a_code_lost_far_above_the_threshold_does_not_move_it():
+    dims, trials = np.array([25, 35, 50, 90, 160, 300, 450]), np.full(7, 128)
+    plain, lost = (transition(dims, np.array([21, 102, 127, 128, 128, at_300, 128]), trials) for at_300 in (128, 127))
+    assert lost.d50 == pytest.approx(plain.d50, rel=0.01)
