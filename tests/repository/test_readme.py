@@ -1,4 +1,4 @@
-"""Every python example of README.md runs and prints what it says, each as its reader would run it: pasted into a fresh process in an empty folder."""
+"""Every python example of README.md and docs/ runs and prints what it says, as its reader would run it: pasted into a new process in an empty folder."""
 
 import os
 import re
@@ -12,7 +12,12 @@ from tegum import parts
 from tegum.cli.app import app
 
 README = Path(__file__).parents[2] / "README.md"
-EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+PAGES = [README, *sorted((README.parent / "docs").glob("*.md"))]
+EXAMPLES = [
+    pytest.param(example, id=f"{page.name}-{example.splitlines()[0][:60]}")
+    for page in PAGES
+    for example in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+]
 LIMIT = 240  # seconds
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.?\d*(?:e[+-]?\d+)?")
 COMMANDS = re.findall(r"^tegum ([a-z]+(?: \S+)*)  ", README.read_text(), flags=re.MULTILINE)  # each has its meaning beside it
@@ -31,9 +36,9 @@ def alike(printed, said):
 
 
 def test_the_readme_has_examples_and_commands():
-    assert EXAMPLES
+    assert {example.id.split("-")[0] for example in EXAMPLES} >= {"README.md", "choosing"}
     assert COMMANDS
-    assert sum(map(len, map(told, EXAMPLES))) >= len(EXAMPLES)
+    assert sum(len(told(*example.values)) for example in EXAMPLES) >= len(EXAMPLES)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +64,8 @@ def test_a_command_of_the_readme_is_one_and_names_what_there_is(command):
         assert parts.find("experiments", arguments[0]).presets
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.splitlines()[0][:60])
-def test_an_example_of_the_readme_runs(example, tmp_path):
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_runs(example, tmp_path):
     script = tmp_path / "example.py"
     script.write_text(example)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
