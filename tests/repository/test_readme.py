@@ -1,4 +1,4 @@
-"""Every python example of README.md and docs/ runs and prints what it says, as its reader would run it: pasted into a new process in an empty folder."""
+"""Every python example of README.md and docs/ runs and prints what it says, pasted into a new process in an empty folder as its reader would."""
 
 import os
 import re
