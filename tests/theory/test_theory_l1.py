@@ -169,6 +169,56 @@ def test_dims_and_success_are_inverse_and_rise(n, share, success, signed):
         assert lasso_success(d, n, k, signed=signed) == pytest.approx(success, rel=1e-6)
 
 
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(("n", "k"), [(10, 3), (4096, 16), (10**60, 1000), (100, 99), (10**15, 10**15 - 1), (10**60, 10**60 - 1)])
+def test_the_width_is_that_of_the_least_distance_in_200_digits(n, k, signed):
+    kappa = 2 if signed else 1
+    with mpmath.workdps(200):
+        tau = mpmath.findroot(
+            lambda t: k * t - kappa * (n - k) * (mpmath.npdf(t) - t * mpmath.ncdf(-t)), float(lasso_alpha(n, k, signed=signed))
+        )
+        moments = [mpmath.ncdf(-tau), mpmath.npdf(tau) - tau * mpmath.ncdf(-tau)]
+        for j in range(1, 4):
+            moments.append(j * moments[j - 1] - tau * moments[j])
+        squared = kappa * moments[2]
+        dims = k * (1 + tau**2) + (n - k) * squared
+        variance = (n - k) * (kappa * moments[4] - squared**2) + k * (2 + 4 * tau**2) - 2 * dims
+        exact = float(str(mpmath.sqrt(variance)))
+    assert lasso_width(n, k, signed=signed) == pytest.approx(exact, rel=1e-12)
+
+
+def test_the_normal_law_asks_for_no_less_than_no_dims_and_no_more_than_all():
+    low, high = 1e-300, 1 - 1e-16
+    n, k = np.array([10, 4096, 100]), np.array([1, 1, 99])
+    for dims in (lasso_dims, box_dims):
+        assert (dims(n, k, success=low) >= 0).all()
+        assert (dims(n, k, success=high) <= n).all()
+        assert dims(10, 1, success=low) == 0
+        assert dims(10, 8, success=high) == 10
+
+
+@pytest.mark.parametrize("delta", [1e-30, 1e-6, 0.1, 0.4, 0.499])
+def test_the_boxs_threshold_reads_the_most_active_features_for_the_dims(delta):
+    """The most k with k (1 + t^2) + (n - 2k) G(t) <= d is max over t of (d/n - G) / (1 + t^2 - 2G), in 80 digits."""
+
+    def share(t):
+        with mpmath.workdps(80):
+            square = tail_square(mpmath.mpf(t))
+            return (mpmath.mpf(delta) - square) / (1 + mpmath.mpf(t) ** 2 - 2 * square)
+
+    alpha = float(minimax_alpha(delta, box=True))
+    assert share(alpha) >= max(share(alpha * (1 - 1e-4)), share(alpha * (1 + 1e-4)))
+    best = scipy.optimize.minimize_scalar(lambda t: -float(share(t) / delta), bounds=(0.2 * alpha, 3 * alpha), method="bounded")
+    assert -best.fun == pytest.approx(float(share(alpha) / delta), rel=1e-8)
+    k = float(share(alpha)) * 10**40
+    assert box_dims(10**40, k) == pytest.approx(delta * 1e40, rel=1e-9)
+    assert alpha < minimax_alpha(delta) or delta < 1e-20  # where a float does not tell them apart
+
+
+def test_from_half_the_dims_on_the_box_needs_no_threshold():
+    assert minimax_alpha([0.5 + 1e-12, 0.7, 0.99], box=True) == pytest.approx([0, 0, 0], abs=0)
+
+
 def test_nothing_to_leave_out_takes_as_many_dims_as_features():
     assert lasso_dims(7, 7) == 7
     assert lasso_width(7, 7) == 0
@@ -184,5 +234,7 @@ def test_bad_input_is_refused():
         weak_threshold(1.0)
     with pytest.raises(ValueError, match="d must be positive"):
         lasso_success(-1, 30, 4)
+    with pytest.raises(ValueError, match="have no sign"):
+        minimax_alpha(0.3, signed=True, box=True)
     with pytest.raises(ValueError, match="log_ratio must be positive"):
         lasso_dims_per_bit(0.0)

@@ -11,13 +11,15 @@ its noise, at this curve.
 
 Success is nearly Phi((d - d50) / width): width^2 is the variance of that squared distance at the best tau, less 2 d50, which is the
 variance that the Gaussian's own length adds (McCoy & Tropp 2014, 'From Steiner formulas for cones to concentration of intrinsic volumes',
-prop. 4.4). `l1_success` gives the exact chance.
+prop. 4.4). By E (g - t)_+^4 = 3 G - t E (g - t)_+^3 and the condition on tau that is kappa (n - k) G(tau) (1 + tau^2 - kappa G(tau)) for l1:
+nothing cancels. `l1_success` gives the exact chance.
 
 Source: Amelunxen, Lotz, McCoy & Tropp 2014, 'Living on the edge', prop. 4.5 and theorem II; Donoho & Tanner 2009, 'Counting faces of
 randomly projected polytopes' (weak thresholds); Donoho, Maleki & Montanari 2009 (AMP). The box: Donoho & Tanner 2010, 'Counting the faces
 of randomly-projected hypercubes'.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -30,15 +32,16 @@ from tegum.theory._tails import tail
 
 
 class _Curve(NamedTuple):
-    """The best tau, the 50% point in dims and the width of the transition in dims."""
+    """The best tau, the 50% point in dims, the width of the transition in dims, and n."""
 
     tau: Real
     dims: Real
     width: Real
+    most: Real
 
 
 def lasso_dims(n: Numbers, k: Numbers, signed: bool = False, success: Numbers = 0.5) -> Real:  # noqa: FBT001 (the public face)
-    """The dims, a real number, at which l1 recovers a k-sparse code exactly with chance `success`.
+    """The dims, a real number in [0, n], at which l1 recovers a k-sparse code exactly with chance `success`, by the normal law of the transition.
 
     `signed` when it may not use that codes are >= 0. Raises ValueError unless 1 <= k <= n and 0 < success < 1.
     """
@@ -66,7 +69,7 @@ def lasso_alpha(n: Numbers, k: Numbers, *, signed: bool = False) -> Real:
 def box_dims(n: Numbers, k: Numbers, success: Numbers = 0.5) -> Real:
     """The dims at which the least sum within the box 0 <= z <= 1 is the k-sparse 0/1 code itself, with chance `success`; n/2 from k = n/2 on.
 
-    Raises ValueError unless 1 <= k <= n and 0 < success < 1.
+    By the normal law of the transition, and in [0, n].    Raises ValueError unless 1 <= k <= n and 0 < success < 1.
     """
     return _dims(_box(n, k), success)
 
@@ -89,12 +92,17 @@ def weak_threshold(delta: Numbers, signed: bool = False) -> Real:  # noqa: FBT00
     return 1 / _dims_per_active(minimax_alpha(delta, signed=signed))
 
 
-def minimax_alpha(delta: Numbers, *, signed: bool = False) -> Real:
+def minimax_alpha(delta: Numbers, *, signed: bool = False, box: bool = False) -> Real:
     """The z of the maximum in `weak_threshold`: the threshold, in units of the noise, with which AMP reaches that curve.
 
-    Raises ValueError unless 0 < delta < 1.
+    Of AMP that keeps 0/1 codes within [0, 1], on the curve of `box_dims`, if `box`: lower, and 0 from delta = 1/2 on. Raises ValueError unless
+    0 < delta < 1, and for signed codes in the box.
     """
     goal = np.log(between("delta", delta))
+    if box:
+        if signed:
+            raise ValueError("signed and box are both asked for; codes within [0, 1] have no sign")
+        return rising_root(lambda tau: goal - _log_box_ratio(tau), np.sqrt(1 - goal))
     tails = 2.0 if signed else 1.0
 
     def excess(tau: Real) -> Real:
@@ -118,19 +126,20 @@ def lasso_dims_per_bit(log_ratio: Numbers, *, signed: bool = False) -> Real:
 
 
 def _lasso(n: Numbers, k: Numbers, signed: bool) -> _Curve:  # noqa: FBT001 (a passage of the public flag)
-    _, k, rest = counts(n, k)
+    n, k, rest = counts(n, k)
     tails = 2.0 if signed else 1.0
     with np.errstate(divide="ignore"):
         tau = _best_tau(np.log(tails * rest / k))
     dims = k * _dims_per_active(tau)
-    log_q, (first, second, third, fourth) = tail(tau)
+    log_q, (first, second, *_) = tail(tau)
     squared = tails * first * second * np.exp(log_q)
-    spread = rest * (squared * third * fourth - squared**2) + k * (2 + 4 * tau**2) - 2 * dims
-    return _Curve(tau, dims[()], np.sqrt(np.maximum(spread, 0))[()])
+    inside = special.erf(tau * math.sqrt(0.5)) if signed else special.ndtr(tau)
+    price = (1 + tau**2) * inside + tails * tau * np.exp(-tau * tau / 2) / math.sqrt(2 * math.pi)  # 1 + tau^2 - kappa G
+    return _Curve(tau, dims[()], np.sqrt(rest * squared * price)[()], n)
 
 
 def _box(n: Numbers, k: Numbers) -> _Curve:
-    _, k, rest = counts(n, k)
+    n, k, rest = counts(n, k)
     with np.errstate(divide="ignore"):
         tau = _best_tau(np.log(np.maximum(rest - k, 0) / k))
     log_q, (first, second, third, fourth) = tail(tau)
@@ -139,11 +148,11 @@ def _box(n: Numbers, k: Numbers) -> _Curve:
     active = 1 + tau**2 - squared
     dims = k * active + rest * squared
     spread = rest * (fourth_power - squared**2) + k * (3 + 6 * tau**2 + tau**4 - fourth_power - active**2) - 2 * dims
-    return _Curve(tau, dims[()], np.sqrt(np.maximum(spread, 0))[()])
+    return _Curve(tau, dims[()], np.sqrt(np.maximum(spread, 0))[()], n)
 
 
 def _dims(curve: _Curve, success: Numbers) -> Real:
-    return curve.dims + curve.width * special.ndtri(between("success", success))
+    return np.clip(curve.dims + curve.width * special.ndtri(between("success", success)), 0.0, curve.most)[()]
 
 
 def _success(curve: _Curve, d: Numbers) -> Real:
@@ -162,6 +171,12 @@ def _best_tau(log_others: Real) -> Real:
         return np.log(tau) - np.log(first) - log_q - log_others
 
     return np.where(nobody, 0.0, rising_root(slope, np.sqrt(1 + 2 * np.maximum(log_others, 0))))[()]
+
+
+def _log_box_ratio(tau: Real) -> Real:
+    """ln of d50 / n for the box, (m_1 (1 + tau^2) + tau m_2) / (tau + 2 m_1): k is eliminated by k tau = (n - 2k) m_1."""
+    log_q, (first, second, *_) = tail(tau)
+    return log_q + np.log(first) + np.log1p(tau**2 + tau * second) - np.log(tau + 2 * first * np.exp(log_q))
 
 
 def _dims_per_active(tau: Real) -> Real:
