@@ -52,6 +52,17 @@ def test_random_directions_follow_the_law():
     assert np.mean(cosines**2) == pytest.approx(1 / 50, rel=5 * (2 / len(cosines)) ** 0.5)
 
 
+@pytest.mark.parametrize("n", [10**100, 10**124, 10**126, 10**160, 10**300])
+@pytest.mark.parametrize("d", [2, 3, 30, 4096, 10**6])
+def test_the_coherence_of_ever_so_many_directions_inverts_the_law(n, d):
+    """Near 1 a rounding of eps moves ln P by d eps^2 / (1 - eps^2) of it."""
+    eps = float(random_coherence(n, d))
+    assert 0 < eps <= 1
+    if eps < 1:
+        goal = -math.log(n * (n - 1))  # half of all pairs, twice: success is 1/2
+        assert log_cosine_tail(d, eps) == pytest.approx(goal, rel=1e-12 + 4e-16 * d / (1 - eps**2) / -goal)
+
+
 @pytest.mark.parametrize(("n", "d", "eps"), EQUIANGULAR)
 def test_equiangular_lines_meet_the_bounds(n, d, eps):
     assert coherence_bound(n, d) == pytest.approx(eps, rel=1e-12)

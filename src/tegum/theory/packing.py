@@ -24,6 +24,7 @@ from tegum.theory._numbers import Numbers
 from tegum.theory._roots import rising_root
 
 ORDERS = np.unique(np.round(np.concatenate((np.arange(1, 65), np.geomspace(64, 1e8, 300)))))  # of Welch's bounds: the best is near d eps^2
+SHALLOW = math.log(1e-250)  # a chance above it is left to the beta function
 _S, _S_WEIGHT = np.polynomial.laguerre.laggauss(20)
 
 
@@ -48,7 +49,10 @@ def random_coherence(n: Numbers, d: Numbers, success: Numbers = 0.5) -> Real:
     Raises ValueError unless n >= 2, d >= 2 and 0 < success < 1.
     """
     n = _vectors(n)
-    return cosine_quantile(d, (1 - between("success", success)) / (n * (n - 1) / 2))
+    a, log_chance = np.broadcast_arrays((_dims(d) - 1) / 2, np.log1p(-between("success", success)) - np.log(n) - np.log((n - 1) / 2))
+    deep = rising_root(lambda nats: log_chance - _log_deep(a, nats), -log_chance / a)
+    quantile = np.sqrt(special.betainccinv(0.5, a, np.exp(np.maximum(log_chance, SHALLOW))))
+    return np.where(log_chance > SHALLOW, quantile, np.sqrt(-np.expm1(-deep)))[()]
 
 
 def coherence_bound(n: Numbers, d: Numbers) -> Real:
@@ -134,9 +138,13 @@ def _log_tail(d: Real, eps: Real) -> Real:
     d, eps = np.broadcast_arrays(d, eps)
     a, square = (d - 1) / 2, eps**2
     tail = special.betaincc(0.5, a, square)
-    rest = square[..., None] - (1 - square[..., None]) * np.expm1(-_S / a[..., None])
-    deep = a * np.log1p(-square) - np.log(a) - special.betaln(a, 0.5) + np.log(rest**-0.5 @ _S_WEIGHT)
-    return np.where(tail > 1e-250, np.log(np.maximum(tail, 1e-300)), deep)[()]
+    return np.where(tail > np.exp(SHALLOW), np.log(np.maximum(tail, 1e-300)), _log_deep(a, -np.log1p(-square)))[()]
+
+
+def _log_deep(a: Real, nats: Real) -> Real:
+    """By `nats` = -ln(1 - eps^2), far from P = 1."""
+    rest = -np.expm1(-nats)[..., None] - np.exp(-nats)[..., None] * np.expm1(-_S / a[..., None])
+    return -a * nats - np.log(a) - special.betaln(a, 0.5) + np.log(rest**-0.5 @ _S_WEIGHT)
 
 
 def _needed(nats: Real, eps: Real) -> Real:
