@@ -46,6 +46,15 @@ def test_the_price_under_l1_follows_by_the_envelope_theorem(signed):
     assert marginal_dims(RULES["l1, signed" if signed else "l1"], n, k) == pytest.approx(price, rel=DIGITS)
 
 
+def test_the_last_features_price_is_a_half_under_l1_or_not_told():
+    """1 + tau^2 - G(tau) as tau, which is (n - k) m_1 / k, goes to 0: 1/2 + 4 m_1 tau / 2 or so."""
+    n = 10 ** np.array([5, 7, 9], dtype=object)
+    assert marginal_dims(lasso_dims, n, n - 1) == pytest.approx(0.5 + np.sqrt(2 / np.pi) * 0.4 / n.astype(float), abs=1e-4)
+    assert marginal_dims(lasso_dims, 10**7, 10**7 - 1) == pytest.approx(0.5, abs=1e-6)
+    assert np.isnan(marginal_dims(lasso_dims, 10**15, 10**15 - 1))
+    assert np.isnan([marginal_dims(rule, 10**60, 10**60 - 1) for rule in (lasso_dims, RULES["one dim a bit"])]).all()
+
+
 def test_the_price_of_a_threshold_follows_by_implicit_differentiation():
     n, k = 4096.0, 16.0
     d = float(threshold_dims(4096, 16))

@@ -53,6 +53,7 @@ def dims_per_bit(rule: Rule, n: Numbers, k: Numbers) -> Real:
 def marginal_dims(rule: Rule, n: Numbers, k: Numbers) -> Real:
     """The price of one more active feature, dd/dk of `rule`: differences of fourth order over a few thousandths of k, right to about 1e-8.
 
+    Near k = n to 1e-14 k / (n - k) or so; nan where n - k < 1e-10 k, for there the digits of k and of its dims do not tell neighbours apart.
     Raises ValueError unless 1 <= k < n, and as the rule does.
     """
     whole, part, rest = counts(n, k)
@@ -63,7 +64,8 @@ def marginal_dims(rule: Rule, n: Numbers, k: Numbers) -> Real:
     at = [np.asarray(rule(n, part + (first + i) * step), dtype=np.float64) for i in range(5)]
     forward = (-25 * at[0] + 48 * at[1] - 36 * at[2] + 16 * at[3] - 3 * at[4]) / (12 * step)
     central = (at[0] - 8 * at[1] + 8 * at[3] - at[4]) / (12 * step)
-    return np.reshape(np.where(first == 0, forward, central), whole.shape)[()]
+    price = np.where(first == 0, forward, central)
+    return np.reshape(np.where(rest < 1e-10 * part, np.nan, price), whole.shape)[()]
 
 
 def threshold_active(n: Numbers, d: Numbers, success: Numbers = 0.5) -> Real:
