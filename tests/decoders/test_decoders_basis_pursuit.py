@@ -6,12 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tegum.decoders import Status, decode, duality_gap
-from tegum.decoders.basis_pursuit import BasisPursuit
+from tegum.decoders import Status, Values, decode, duality_gap
+from tegum.decoders.basis_pursuit import BasisPursuit, _verdict
 from tegum.decoders.basis_pursuit_lp import BasisPursuitLP
-from tegum.decoders.homotopy import Homotopy
+from tegum.decoders.homotopy import Homotopy, follow
 from tegum.dictionaries.dense import Dense
 from tegum.dictionaries.gaussian_entries import gaussian
+from tegum.features import SparseCodes
 from tegum.features.exactly_k import ExactlyK
 
 KINDS = {"nonnegative": "uniform", "signed": "gaussian", "binary": "binary"}
@@ -70,12 +71,49 @@ def test_what_no_code_gives_is_said_to_diverge(decoder, kind):
         assert out.status[:4].eq(Status.OK).all()
 
 
-def test_the_dual_of_what_no_code_gives_separates_it_from_all_codes():
-    D = Dense(gaussian(30, 10, seed=0, dtype=torch.float64).dense().abs())
-    x = -torch.rand(5, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    y = BasisPursuit().duals(D, x)
-    assert ((x * y).sum(1) > 0).all()
-    assert (D.correlate(y) <= 1e-12).all()
+def beside_all_codes(kind):
+    """Samples that no code gives: against all directions, out of their span, or too long for the box."""
+    D = gaussian(8 if kind == "signed" else 30, 10, seed=0, dtype=torch.float64)
+    x = torch.rand(5, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return {"nonnegative": (Dense(D.dense().abs()), -x), "signed": (D, x), "binary": (D, 50 * x)}[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_dual_of_what_no_code_gives_separates_it_from_all_codes(kind):
+    D, x = beside_all_codes(kind)
+    out, y = decode(D, x, BasisPursuit(values=kind)), BasisPursuit(values=kind).duals(D, x)
+    assert out.status.eq(Status.DIVERGED).all()
+    along, reach = (x * y).sum(1), D.correlate(y)
+    assert (along > 0).all()
+    if kind == "binary":
+        assert (along - reach.clamp(min=0).sum(1) > 1e-9 * along).all()
+    else:
+        assert ((reach.abs() if kind == "signed" else reach) <= 1e-12 * x.norm(dim=1, keepdim=True)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_said_to_diverge_without_a_dual_that_proves_it(kind):
+    D, x = beside_all_codes(kind)
+    path, dual = follow(D, x, Homotopy(values=kind))
+    assert _verdict(D, x, path, dual, Values(kind)).eq(Status.DIVERGED).all()
+    for wrong in (-dual, 0 * dual):
+        assert _verdict(D, x, path, wrong, Values(kind)).eq(Status.MAX_STEPS).all()
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e12])
+@pytest.mark.parametrize("decoder", [BasisPursuit, BasisPursuitLP])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_scale_of_x_and_of_the_dictionary_changes_nothing_but_that_of_the_codes(kind, decoder, scale):
+    # codes are solved for in float64 at a condition of some hundreds: 1e-10 is 10^4 times its rounding
+    D, x = sampled(kind, n_features=60, n_dims=20, n_active=4, n_samples=3)
+    plain = decode(D, x, decoder(values=kind)).z.dense()
+    out = decode(Dense(D.dense() * scale), x * scale, decoder(values=kind))
+    assert out.status.eq(Status.OK).all()
+    torch.testing.assert_close(out.z.dense(), plain, rtol=0, atol=1e-10)
+    if kind != "binary" or scale < 1:  # the box holds no larger codes
+        out = decode(D, x * scale, decoder(values=kind))
+        assert out.status.eq(Status.OK).all()
+        torch.testing.assert_close(out.z.dense() / scale, plain, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("n_dims", "low", "high"), [(90, 0.0, 0.25), (120, 0.75, 1.0)])
@@ -106,3 +144,30 @@ def test_a_gap_is_measured_from_whatever_dual_is_given():
         duality_gap(D, x, z)
     with pytest.raises(ValueError, match="z has 2 samples of 120 features; x has 3"):
         duality_gap(D, x, z[:2], 0.1)
+
+
+def test_codes_outside_of_their_kind_have_an_infinite_gap():
+    D, x = sampled("signed", n_samples=3)
+    z = decode(D, x, Homotopy(values="signed", penalty=0.1)).z
+    assert z.values.amin(dim=1).lt(0).all()
+    assert duality_gap(D, x, z, 0.1, "signed").abs().max() < 1e-10
+    assert duality_gap(D, x, z, 0.1, "nonnegative").eq(torch.inf).all()
+    D, x = sampled("nonnegative", n_samples=3)
+    z = decode(D, 9 * x, Homotopy(penalty=0.1)).z
+    assert z.values.amax(dim=1).gt(1).all()
+    assert duality_gap(D, 9 * x, z, 0.1, "binary").eq(torch.inf).all()
+    rounded = SparseCodes(z.indices, z.values - 1e-16 * z.values.amax(), z.n_features)  # padding, too, is below 0 by rounding
+    assert duality_gap(D, 9 * x, rounded, 0.1).abs().max() < 1e-10
+
+
+def test_what_is_asked_without_decode_is_checked_all_the_same(untyped):
+    D, x = sampled("nonnegative", n_samples=2)
+    z = decode(D, x, BasisPursuit()).z
+    for wrong, says in ((x[:, :7], r"x has shape \(2, 7\); it must be \(samples, 30\)"), (x / 0, "x holds values that are not finite")):
+        for ask in (BasisPursuit().duals, Homotopy().path, lambda D, x: duality_gap(D, x, z, 0.1)):
+            with pytest.raises(ValueError, match=says):
+                ask(D, wrong)
+    with pytest.raises(ValueError, match=r"dual has shape \(2, 7\)"):
+        duality_gap(D, x, z, dual=x[:, :7])
+    with pytest.raises(ValueError, match="dual has 1 samples; x has 2"):
+        duality_gap(D, x, z, dual=x[:1])

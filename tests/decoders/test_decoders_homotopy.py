@@ -132,3 +132,25 @@ def test_the_path_says_where_it_ends():
     D, x = noisy("nonnegative", n_samples=2)
     with pytest.raises(ValueError, match=r"the path ends at 0\.1"):
         Homotopy(penalty=0.1).path(D, x).at(0.05)
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_at_the_first_breakpoint_and_above_it_nothing_is_active(kind):
+    D, x = noisy(kind)
+    path = Homotopy(values=kind, penalty=0.1).path(D, x)
+    assert path.codes[0].n_active.eq(0).all()
+    for penalty in (1.0, 2.0):
+        assert path.at(penalty * float(path.penalties[0].max()))[int(path.penalties[0].argmax())].n_active.eq(0).all()
+    assert path.at(2 * float(path.penalties[0].max())).dense().eq(0).all()
+
+
+@pytest.mark.parametrize("kind", ["nonnegative", "signed", "binary"])
+def test_of_features_that_are_tied_one_that_depends_on_the_others_waits(kind):
+    # entries in {-1, 0, 1}; in samples of these seeds a feature arrives that the active ones of the same correlation span
+    for seed in (8, 15, 30):
+        generator = torch.Generator().manual_seed(seed)
+        D = Dense(torch.randint(-1, 2, (20, 8), generator=generator).double())
+        x = torch.randint(-1, 2, (16, 8), generator=generator).double()
+        out = decode(D, x, Homotopy(values=kind, penalty=0.05))
+        assert out.status.eq(Status.OK).all()
+        assert duality_gap(D, x, out.z, 0.05, kind).abs().max() < 1e-10

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tegum.checks import check_count
 from tegum.decoders._base import Decoded, Decoder, Status, Values
-from tegum.decoders._duality import duality_gap
+from tegum.decoders._duality import check_samples, duality_gap, reach
 from tegum.decoders._repairs import repaired
 from tegum.decoders._samples import RUNNING, Samples
 from tegum.decoders.homotopy import Homotopy, follow, rounding
@@ -27,12 +27,16 @@ from tegum.features import SparseCodes
 from tegum.shapes import Float, Int
 
 _FIRST, _FALL = 0.7, 0.3  # the first penalty, as a share of the largest correlation, and what is kept of it at each fall
+_SLIGHT = 1e-6
 _ROUNDS, _REPAIRS, _BLOCK, _PATIENCE = 16, 3, 12, 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class BasisPursuit(Decoder):
-    """The code of the least |z|_1 with D z = x, exactly: OK where its dual proves it, DIVERGED where no code of the kind gives x."""
+    """The code of the least |z|_1 with D z = x, exactly: OK where its dual proves it, DIVERGED where a dual proves that no code gives x.
+
+    What has neither proof ends as MAX_STEPS, or as SINGULAR where the exact path did (`Homotopy`).
+    """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
     max_steps: int = 10_000
@@ -49,7 +53,12 @@ class BasisPursuit(Decoder):
         return self._solve(state, dictionary, x)[0]
 
     def duals(self, dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch dims"]:
-        """The dual y of each sample, in float64, for `duality_gap`; where no code gives x, a y with x . y > 0 and no D_i . y above 0."""
+        """The dual y of each sample, in float64, for `duality_gap`; for one that ends as DIVERGED a y that separates it from all codes.
+
+        That is x . y > 0 where no D_i . y is above 0 (signed codes: where all are 0; in the box: x . y above the sum of the D_i . y that are
+        above 0), to rounding; a sample that ended otherwise may have a y that shows nothing. ValueError for x of another width, or not finite.
+        """
+        check_samples(dictionary, x)
         return self._solve(self.init(dictionary), dictionary, x)[1]
 
     def _solve(self, state: Dictionary, dictionary: Dictionary, x: Tensor) -> tuple[Decoded, Tensor]:
@@ -83,12 +92,26 @@ def _replaced(out: Decoded, rows: Tensor, by: Decoded, status: Tensor) -> Decode
 
 
 def _verdict(dictionary: Dictionary, x: Tensor, path: Decoded, dual: Tensor, values: Values) -> Tensor:
-    """OK with a proof; DIVERGED where the path ended beside x; else what the path said, or MAX_STEPS."""
+    """OK with a proof; DIVERGED where the path ended beside x and its dual proves that all codes do; else what the path said, or MAX_STEPS."""
     off = (x - dictionary.encode(path.z)).norm(dim=1) > 4 * rounding(x.dtype) * x.norm(dim=1) * max(1, x.shape[1]) ** 0.5
     proven = duality_gap(dictionary, x, path.z, 0.0, values, dual).abs() <= tolerance(x.dtype)
     unsure = torch.where(proven, path.status, int(Status.MAX_STEPS))
     ended = path.status == Status.OK
-    return torch.where(ended, torch.where(off, int(Status.DIVERGED), unsure), path.status)
+    apart = torch.where(_separates(dictionary, x, dual, values), int(Status.DIVERGED), int(Status.MAX_STEPS))
+    return torch.where(ended, torch.where(off, apart, unsure), path.status)
+
+
+def _separates(dictionary: Dictionary, x: Tensor, y: Tensor, values: Values) -> Tensor:
+    """Whether x . y is above what D z . y can be for codes z of the kind (Farkas' lemma).
+
+    Outside of the box, D_i . y that are 0 but for rounding could make up for it in codes that are 10^6 times as large as x is long.
+    """
+    along = (x.double() * y).sum(1)
+    peak, excess = reach(dictionary, y, values, 0.0)
+    if values is Values.BINARY:
+        return along - excess > 1e-12 * along.abs()
+    longest = dictionary.squared_norms().max().double().sqrt()
+    return (along > 0) & (peak * x.double().norm(dim=1) <= _SLIGHT * along * longest)
 
 
 def tolerance(dtype: torch.dtype) -> float:

@@ -20,7 +20,7 @@ from torch import Tensor
 from tegum.checks import check_count
 from tegum.decoders._active_sets import ActiveSets
 from tegum.decoders._base import Decoded, Decoder, Status, Values
-from tegum.decoders._duality import check_penalty
+from tegum.decoders._duality import check_penalty, check_samples
 from tegum.decoders._samples import RUNNING, Samples
 from tegum.dictionaries import Dictionary
 from tegum.dictionaries._largest import largest_one
@@ -29,12 +29,16 @@ from tegum.shapes import Float, Int
 
 _RENEW = 24  # steps after which inverses and correlations are computed afresh
 _NEAR = 1e-6  # a residual of this share of x may be all rounding
+_TIED = 1e-9  # one that falls as fast as the penalty but for so much is tied to the active ones, if its direction depends on theirs
 _LEVEL = 1e-12  # a correlation that falls as fast as the penalty but for so much never reaches it: it depends on the active ones
 
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """Breakpoints of a batch: `penalties` (breakpoints, batch), falling, and the codes at each; what has ended stays at its end."""
+    """Breakpoints of a batch: `penalties` (breakpoints, batch), falling, and the codes at each; what has ended stays at its end.
+
+    At the first nothing is active, nor above it.
+    """
 
     penalties: Float[Tensor, "breakpoints batch"]
     codes: tuple[SparseCodes, ...]
@@ -55,7 +59,12 @@ class Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Homotopy(Decoder):
-    """The lasso at `penalty`, exactly; at penalty 0 its limit: of the codes that fit x best, those of the least sum of sizes."""
+    """The lasso at `penalty`, exactly; at penalty 0 its limit: of the codes that fit x best, those of the least sum of sizes.
+
+    Codes are solved in float64 and rounded to the dtype of x: float32's rounding moves a residual's correlations by 1e-7 |x|, beside which the
+    duality gap of a small penalty is large. SINGULAR where ties between features, as with entries in {-1, 0, 1}, led astray: one that depends on
+    the active ones would have to join them.
+    """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
     penalty: float = 0.0
@@ -74,10 +83,12 @@ class Homotopy(Decoder):
         return follow(state, x, self)[0]
 
     def path(self, dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Path:
-        """The breakpoints from the largest correlation down to `penalty`."""
+        """The breakpoints from the largest correlation down to `penalty`. ValueError for x of another width, or that is not finite."""
+        check_samples(dictionary, x)
         recorded: list[tuple[Tensor, Tensor, SparseCodes]] = []
         follow(self.init(dictionary), x, self, recorded)
-        penalties, codes = [recorded[0][1]], [recorded[0][2]]
+        none = SparseCodes.from_dense(x.new_zeros(len(x), dictionary.n_features))
+        penalties, codes = [recorded[0][1]], [none]
         for rows, penalty, found in recorded[1:]:
             penalties.append(penalties[-1].index_copy(0, rows, penalty))
             both = SparseCodes.concatenate([codes[-1], found])
@@ -144,11 +155,12 @@ class _Paths:
         self.active = ActiveSets(dictionary, len(x))
         self.active.change(self.active.vacant(), feature, sign * begins, torch.zeros_like(begins))
         self.z = torch.zeros_like(self.active.sign)
+        self.barred = torch.full((len(x), 0), -1, device=x.device)  # features that may not enter before the active set has changed
 
     def keep(self, kept: Int[Tensor, " kept"]) -> None:
         """Go on with these samples alone."""
         self.active = self.active[kept]
-        for name in "x", "dual", "residual", "correlation", "penalty", "least", "z", "status":
+        for name in "x", "dual", "residual", "correlation", "penalty", "least", "z", "status", "barred":
             setattr(self, name, getattr(self, name)[kept])
 
     def codes(self, samples: Int[Tensor, " some"]) -> SparseCodes:
@@ -189,7 +201,8 @@ class _Paths:
         misses = self.residual.norm(dim=1) > max(_NEAR, self.rounding) * self.x.norm(dim=1)
         left = self.residual if self.end else torch.where(misses[:, None], self.residual, towards)
         self.dual = torch.where((event == _END)[:, None], left / (self.end or 1.0), self.dual)
-        self._apply(event, next_, slope)
+        tied = (change.gather(1, next_.feature[:, None])[:, 0] - next_.sign).abs() <= _TIED
+        self._apply(event, next_, slope, tied & (event == _ENTRY))
 
     def _exit(self, slope: Tensor) -> tuple[Tensor, Tensor]:
         """How far until a free value comes to 0, or to the upper bound, and which."""
@@ -222,6 +235,8 @@ class _Paths:
             rate = torch.maximum(rate, other)
         sample, slot = (self.active.index >= 0).nonzero(as_tuple=True)
         rate[sample, self.active.index[sample, slot]] = -math.inf
+        sample, slot = (self.barred >= 0).nonzero(as_tuple=True)
+        rate[sample, self.barred[sample, slot]] = -math.inf
         fastest, feature = largest_one(rate)
         below = self.signed & (other.gather(1, feature[:, None])[:, 0] == fastest)
         return torch.where(fastest > 0, 1 / fastest, math.inf), feature, torch.where(below, -1.0, 1.0).double()
@@ -255,7 +270,7 @@ class _Paths:
         towards[rows] = torch.where(done[rows, None], y, towards[rows])
         return done
 
-    def _apply(self, event: Tensor, next_: "_Next", slope: Tensor) -> None:
+    def _apply(self, event: Tensor, next_: "_Next", slope: Tensor, tied: Tensor) -> None:
         active = self.active
         slot = torch.where(event == _EXIT, next_.leaver, torch.where(event == _RELEASE, next_.held, active.vacant()))
         more = active.index.shape[1] - self.z.shape[1]
@@ -270,7 +285,15 @@ class _Paths:
         self.z[dropped, slot[dropped]] = 0
         bounded = ((event == _EXIT) & to_upper).nonzero()[:, 0]
         self.z[bounded, slot[bounded]] = self.upper
-        self.status = torch.where(independent, self.status, int(Status.SINGULAR))
+        self.status = torch.where(independent | tied, self.status, int(Status.SINGULAR))
+        self._bar(~independent & tied, independent & (event > _END), feature)
+
+    def _bar(self, depends: Tensor, changed: Tensor, feature: Tensor) -> None:
+        """Let a feature wait that is tied but depends on the active ones: as long as these stay, its correlation falls with the penalty."""
+        if bool(depends.any()) or self.barred.shape[1]:
+            barred = torch.where(changed[:, None], -1, self.barred)
+            self.barred = torch.cat([barred, torch.where(depends, feature, -1)[:, None]], dim=1)
+            self.barred = self.barred[:, (self.barred >= 0).any(dim=0)]
 
 
 _NONE, _END, _EXIT, _RELEASE, _ENTRY = -1, 0, 1, 2, 3
