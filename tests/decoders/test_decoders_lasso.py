@@ -13,6 +13,7 @@ from tegum.decoders.coordinate_descent import CoordinateDescent, lasso_path
 from tegum.decoders.fista import FISTA
 from tegum.decoders.homotopy import Homotopy
 from tegum.dictionaries.gaussian_entries import gaussian
+from tegum.features import SparseCodes
 from tegum.features.exactly_k import ExactlyK
 
 DRAWN = {"nonnegative": "uniform", "signed": "gaussian", "binary": "binary"}
@@ -116,3 +117,18 @@ def test_penalty_0_and_tolerances_that_are_none_are_refused(decoder):
         decoder(penalty=0.0)
     with pytest.raises(ValueError, match="tolerance is 0"):
         decoder(penalty=0.1, tolerance=0.0)
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+@pytest.mark.parametrize("decoder", ITERATIVE)
+def test_a_far_start_costs_no_more_than_none(decoder, kind):
+    D, x = noisy(kind)
+    told = decoder(values=kind, penalty=0.03)
+    near = decode(D, x, told).z.dense()
+    far = 100 * torch.randn(4, D.n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    cold, warm = decode(D, x, told), decode(D, x, told, start=SparseCodes.from_dense(torch.cat([far[:2], near[2:]])))
+    assert warm.status.eq(Status.OK).all()
+    if kind != "binary":  # the box brings a far start near
+        assert warm.steps[:2].equal(cold.steps[:2])
+    assert warm.steps[2:].eq(0).all()
+    torch.testing.assert_close(objective(D, x, warm.z, 0.03), objective(D, x, cold.z, 0.03), rtol=1e-6, atol=0)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tegum.checks import check_count
 from tegum.decoders._base import Decoded, Status, Values, WarmDecoder, decode
-from tegum.decoders._duality import check_penalty, check_tolerance, lasso_gap
+from tegum.decoders._duality import check_penalty, check_tolerance, lasso_gap, worse_than_none
 from tegum.decoders._samples import RUNNING, Samples
 from tegum.decoders.fista import shrunk
 from tegum.dictionaries import Dictionary
@@ -32,7 +32,11 @@ _ROUGH = 0.1  # the gap at which it falls
 
 @dataclass(frozen=True, kw_only=True)
 class CoordinateDescent(WarmDecoder):
-    """The lasso at `penalty`, to a duality gap of `tolerance` as a share of the objective; a step is a round with a new working set."""
+    """The lasso at `penalty`, to a duality gap of `tolerance` as a share of the objective; a step is a round with a new working set.
+
+    The gap is that of the codes in float64; rounded to a dtype of float32 they are handed over with a larger one where the penalty is small.
+    A start whose objective is above that of no code is dropped.
+    """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
     penalty: float = field(metadata={"example": 5e-7})
@@ -99,10 +103,13 @@ class _Rounds:
         self.z = self.x.new_zeros(self.index.shape) if start is None else start.values.double()
         self.residual, self.correlation = self.x, torch.empty(0)
         self._measure()
-        self.penalty = torch.full_like(self.x[:, :1], told.penalty)
-        if start is None:
-            top = (self.correlation.abs() if self.values is Values.SIGNED else self.correlation).amax(dim=1, keepdim=True)
-            self.penalty = torch.maximum(self.penalty, _FIRST * top)
+        cold = torch.ones_like(self.x[:, 0], dtype=torch.bool)
+        if start is not None:
+            cold = worse_than_none(self.x, self.z, self.residual, told.penalty)
+            self.index, self.z = torch.where(cold[:, None], -1, self.index), torch.where(cold[:, None], 0.0, self.z)
+            self._measure()
+        top = (self.correlation.abs() if self.values is Values.SIGNED else self.correlation).amax(dim=1, keepdim=True)
+        self.penalty = torch.where(cold[:, None], _FIRST * top, 0.0).clamp(min=told.penalty)
 
     def keep(self, kept: Tensor) -> None:
         """Go on with these samples alone."""

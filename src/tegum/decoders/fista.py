@@ -14,23 +14,24 @@ from torch import Tensor
 
 from tegum.checks import check_count
 from tegum.decoders._base import Decoded, Status, Values, WarmDecoder
-from tegum.decoders._duality import check_penalty, check_tolerance, lasso_gap
+from tegum.decoders._duality import check_penalty, check_tolerance, lasso_gap, worse_than_none
 from tegum.decoders._samples import RUNNING, Samples
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
 from tegum.shapes import Float
 
 _EVERY = 10  # steps between two looks at the gap, which costs as much as a step
-_FIRST, _FALL, _ROUGH = (
-    0.3,
-    0.2,
-    0.1,
-)  # the first penalty as a share of the largest correlation; by how much it falls; the gap before it does
+_FIRST, _FALL = 0.3, 0.2  # the first penalty as a share of the largest correlation, and what is kept of it at each fall
+_ROUGH = 0.1  # the gap at which it falls
 
 
 @dataclass(frozen=True, kw_only=True)
 class FISTA(WarmDecoder):
-    """The lasso at `penalty`, to a duality gap of `tolerance` as a share of the objective."""
+    """The lasso at `penalty`, to a duality gap of `tolerance` as a share of the objective.
+
+    The gap is that of the codes in float64; rounded to a dtype of float32 they are handed over with a larger one where the penalty is small.
+    A start whose objective is above that of no code is dropped.
+    """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)
     arrays: ClassVar[int] = 12
@@ -64,11 +65,9 @@ class FISTA(WarmDecoder):
         while True:
             if step % _EVERY == 0:
                 kept = samples.leave(steps.judge(), step)
-                if not bool(samples.here.any()):
-                    break
                 if kept is not None:
                     steps.keep(kept)
-            if step == self.max_steps:
+            if not bool(samples.here.any()) or step == self.max_steps:
                 break
             steps.advance()
             step += 1
@@ -83,12 +82,14 @@ class _Steps:
         self.told, self.table, self.largest, self.dtype = told, table, largest, x.dtype
         self.x = x.double()
         self.z = self.x.new_zeros(len(x), len(table)) if start is None else start.dense().double()
+        cold = torch.ones_like(self.x[:, 0], dtype=torch.bool)
+        if start is not None:
+            cold = worse_than_none(self.x, self.z, self.x - self.z @ table, told.penalty)
+            self.z = torch.where(cold[:, None], 0.0, self.z)
         self.ahead, self.momentum = self.z, torch.ones_like(self.x[:, :1])
-        self.penalty = torch.full_like(self.momentum, told.penalty)
-        if start is None:
-            correlation = self.x @ table.T
-            top = (correlation.abs() if told.values is Values.SIGNED else correlation).amax(dim=1, keepdim=True)
-            self.penalty = torch.maximum(self.penalty, _FIRST * top)
+        correlation = self.x @ table.T
+        top = (correlation.abs() if told.values is Values.SIGNED else correlation).amax(dim=1, keepdim=True)
+        self.penalty = torch.where(cold[:, None], _FIRST * top, 0.0).clamp(min=told.penalty)
 
     def keep(self, kept: Tensor) -> None:
         """Go on with these samples alone."""
