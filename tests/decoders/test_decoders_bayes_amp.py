@@ -6,6 +6,7 @@ import torch
 from tegum.decoders import Status, Values, decode
 from tegum.decoders.approximate_message_passing import AMP
 from tegum.decoders.bayes_amp import BayesAMP
+from tegum.decoders.vector_amp import VAMP
 from tegum.dictionaries.dense import Dense
 from tegum.dictionaries.gaussian_entries import gaussian
 from tegum.features.exactly_k import ExactlyK
@@ -123,3 +124,16 @@ def test_the_prior_and_the_kind_of_codes_settle_each_other():
         BayesAMP(prior="laplace")
     with pytest.raises(ValueError, match="noise_std is -1"):
         BayesAMP(noise_std=-1.0)
+
+
+@pytest.mark.parametrize("decoder", [BayesAMP, VAMP])
+@pytest.mark.parametrize("prior", ["binary", "gaussian"])
+def test_standing_still_far_from_a_noiseless_x_is_no_success(decoder, prior):
+    """With half as many active features as dims there are fixed points beside the codes; whatever is OK explains x."""
+    D, z = gaussian(512, 60, seed=0), ExactlyK(n_features=512, n_active=30, values=prior).sample(64, seed=0)
+    x = D.encode(z)
+    out = decode(D, x, decoder(prior=prior, n_active=30, max_steps=200))
+    assert (out.residual[out.status == Status.OK] <= 1e-4 * x.norm(dim=1)[out.status == Status.OK]).all()
+    stopped = (out.status == Status.MAX_STEPS) & (out.steps < 200)
+    assert stopped.any()
+    assert decode(D, x[stopped], decoder(prior=prior, n_active=30, noise_std=x.std().item(), max_steps=200)).status.eq(Status.OK).any()

@@ -9,6 +9,7 @@ from tegum.decoders.bayes_amp import BayesAMP
 from tegum.decoders.vector_amp import VAMP
 from tegum.dictionaries.dense import Dense
 from tegum.dictionaries.gaussian_entries import gaussian
+from tegum.features import SparseCodes
 from tegum.features.exactly_k import ExactlyK
 from tegum.theory.priors import posterior
 
@@ -92,3 +93,14 @@ def test_singular_values_of_zero_are_left_out():
     dictionary = Dense(table @ basis.T)
     z = ExactlyK(n_features=256, n_active=4).sample(20, seed=0, dtype=torch.float64)
     assert decode(dictionary, dictionary.encode(z), VAMP(prior="binary", n_active=4)).exact(z).all()
+
+
+def test_a_huge_start_is_forgotten_where_the_noise_is_learnt():
+    """What it leaves is neither noise nor rounding of x. Float32, where its rounding is 100 times that of x."""
+    dictionary = gaussian(512, 100, seed=0)
+    z = ExactlyK(n_features=512, n_active=4, values="gaussian").sample(16, seed=0)
+    x = dictionary.encode(z) + 0.05 * torch.randn(16, 100, generator=torch.Generator().manual_seed(1))
+    far = SparseCodes.from_dense(1e4 * torch.randn(16, 512, generator=torch.Generator().manual_seed(2)))
+    told = VAMP(prior="gaussian", noise_std=None)
+    cold, warm = decode(dictionary, x, told).z.dense(), decode(dictionary, x, told, start=far).z.dense()
+    assert ((warm - cold).norm(dim=1) < 0.1 * cold.norm(dim=1)).all()

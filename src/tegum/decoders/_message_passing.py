@@ -18,7 +18,7 @@ from torch import Tensor
 from tegum.decoders._base import Decoded, Status, Values
 from tegum.decoders._fitted import fitted
 from tegum.decoders._refit import Refit
-from tegum.decoders._samples import Samples, every
+from tegum.decoders._samples import RUNNING, Samples, every
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
 from tegum.shapes import Bool, Float, Int
@@ -62,20 +62,25 @@ def pass_messages(
     tolerance: float,
     max_steps: int,
     noise_std: float = 0.0,
+    explained: Float[Tensor, " batch"] | None = None,
 ) -> Decoded:
-    """Iterate until v stands still to `tolerance` |v|, or to rounding of |x|, or what is clear explains x."""
+    """Iterate until v stands still to `tolerance` |v|, or to rounding of |x|, or what is clear explains x.
+
+    Where v stands still at a length above `explained`, if that is given, the sample ends as MAX_STEPS.
+    """
     n, d = dictionary.n_features, dictionary.n_dims
     indices, values = listed(x, start)
     scaled = values * norms[indices]
     v = x - dictionary.encode(SparseCodes(indices, values, n))
     size, enough = v.norm(dim=1), fitted(x)
     most = GREW * torch.maximum(x.norm(dim=1), size)
+    explained = torch.full_like(size, torch.inf) if explained is None else explained
     support = Refit(dictionary, kind, len(x))
     samples = Samples(len(x), lambda slots: Decoded.of(indices[slots], values[slots].nan_to_num(0.0, 0.0, 0.0), n).z, x.device)
     done = every(size <= enough, Status.OK)
     for step in range(max_steps + 1):
         if (kept := samples.leave(done, step)) is not None:
-            x, v, size, enough, most = x[kept], v[kept], size[kept], enough[kept], most[kept]
+            x, v, size, enough, most, explained = (part[kept] for part in (x, v, size, enough, most, explained))
             indices, values, scaled = indices[kept], values[kept], scaled[kept]
             denoise.keep(kept)
             support.keep(kept)
@@ -86,12 +91,20 @@ def pass_messages(
         before, v = v, (x - dictionary.encode(SparseCodes(indices, values, n))).addcmul_(v, (slope / d)[:, None])
         size = v.norm(dim=1)
         still = before.sub_(v).norm(dim=1) <= torch.maximum(tolerance * size, enough)
-        done = torch.where(size <= most, every(still, Status.OK), int(Status.DIVERGED))
+        done = judged(still, size, explained, most)
         if clear is not None and (exact := support.explained(x, indices, clear)) is not None:
             done = done.index_fill(0, exact[0], int(Status.OK))
             indices, values = replaced(indices, values, *exact)
     samples.ended(max_steps)
     return samples.decoded()
+
+
+def judged(
+    still: Bool[Tensor, " batch"], size: Float[Tensor, " batch"], explained: Float[Tensor, " batch"], most: Float[Tensor, " batch"]
+) -> Int[Tensor, " batch"]:
+    """How each sample stands: one that stands still is done if it is `explained`, and has failed if not; so has one that grew past `most`."""
+    stands = torch.where(size <= explained, int(Status.OK), int(Status.MAX_STEPS))
+    return torch.where(size <= most, torch.where(still, stands, RUNNING), int(Status.DIVERGED))
 
 
 def listed(x: Float[Tensor, "batch dims"], start: SparseCodes | None) -> tuple[Int[Tensor, "batch some"], Float[Tensor, "batch some"]]:

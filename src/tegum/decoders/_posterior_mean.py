@@ -19,7 +19,7 @@ from torch import Tensor
 
 from tegum.checks import check_count
 from tegum.decoders._base import Values, WarmDecoder
-from tegum.decoders._fitted import check_tolerance
+from tegum.decoders._fitted import check_tolerance, fitted
 from tegum.decoders._message_passing import Denoiser, Estimate
 from tegum.decoders._survivors import survivors
 from tegum.shapes import Float, Int
@@ -27,6 +27,7 @@ from tegum.theory.priors import posterior, value_moments
 
 KIND = {"binary": Values.BINARY, "uniform": Values.NONNEGATIVE, "gaussian": Values.SIGNED, "signed": Values.SIGNED}
 _FIRST_CUT, _CUT, _FALL = 1e-2, 1e-3, 0.7
+_UNEXPLAINED = 2.0  # lengths of the noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,9 @@ class PriorDecoder(WarmDecoder):
 
     `prior` is binary (1), uniform (U[0, 1]), gaussian (N(0, 1)) or signed (+-1). Left out, it is the first of these that gives codes of the
     kind `values`; and `values` left out is the kind of the prior. `n_active` None and `noise_std` None are learnt from x.
+
+    A fixed point need not be near the codes. Where the noise is told, a sample that stands still with more than twice its length left, and more
+    than `tolerance` |x|, ends as MAX_STEPS: at least three quarters of what is left are then the codes' own error.
     """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.BINARY, Values.SIGNED)
@@ -65,6 +69,13 @@ class PriorDecoder(WarmDecoder):
             raise ValueError(f"noise_std is {self.noise_std!r}; it must be a number of at least 0, or None")
         check_tolerance(self.tolerance)
         check_count("max_steps", self.max_steps)
+
+    def explained(self, x: Float[Tensor, "batch dims"]) -> Float[Tensor, " batch"]:
+        """How much may be left of each sample, by what is known of the noise."""
+        if self.noise_std is None:
+            return x.new_full((len(x),), math.inf)
+        told = _UNEXPLAINED * self.noise_std * x.shape[1] ** 0.5
+        return torch.maximum(fitted(x, self.tolerance), _UNEXPLAINED * fitted(x)).clamp(min=told)
 
     def posterior_mean(self, norms: Float[Tensor, " features"], x: Float[Tensor, "batch dims"]) -> "PosteriorMean":
         """The denoiser; where it is not told how many features are active, it begins with as many as |x|^2 is worth."""

@@ -23,10 +23,9 @@ from tegum.features import SparseCodes
 from tegum.shapes import Float, Int
 from tegum.theory.l1 import minimax_alpha
 
-_SMALL = (
-    1 / 5
-)  # of the first tau: below it, tau is on its way to 0, and what stands above the noise is tried as the support; in 512 samples
-# about the transition that read no code which l1 misses, and far from it halves the steps that 1/30 takes
+# below this share of the first, tau is on its way to 0, and what stands above the noise is tried as the support; in 512 samples about the
+# transition that read no code which l1 misses, and far from it halves the steps that 1/30 takes
+_SMALL = 0.2
 _MOST = 0.95  # dims a feature: for more, where nothing needs to be sparse any more, the threshold stays that for so many
 
 
@@ -35,7 +34,8 @@ class AMP(WarmDecoder):
     """Thresholds at `alpha` tau until v stands still to `tolerance` |v|, or to rounding of |x|; `binary` keeps numbers within [0, 1].
 
     `alpha` None is the threshold that recovers the most active features, from d / N alone. Where tau is on its way to 0, what stands clear of
-    the noise is fitted by least squares, and a sample that it explains ends there. One whose |v| passes 4 |x| ends as DIVERGED.
+    the noise is fitted by least squares, and a sample that it explains ends there. One whose |v| passes 4 |x| ends as DIVERGED. OK says that
+    codes explain x, or that they are a minimiser of the lasso, at whatever penalty.
     """
 
     kinds: ClassVar[tuple[Values, ...]] = (Values.NONNEGATIVE, Values.SIGNED, Values.BINARY)

@@ -22,7 +22,8 @@ class BayesAMP(PriorDecoder):
     """Posterior means of the entries that are active with a chance above .001, once v stands still to `tolerance` |v| or rounding of |x|.
 
     What is more likely active than not is tried as the code, at 1 if binary and else fitted by least squares: where it explains x,
-    the sample ends there. tau is seen in v, and not less than `noise_std`. A sample whose |v| passes 4 |x| ends as DIVERGED.
+    the sample ends there. tau is seen in v, and not less than `noise_std`. A sample whose |v| passes 4 |x| ends as DIVERGED; one whose v stands
+    still at more than 2 `noise_std` sqrt(d), and more than `tolerance` |x|, as MAX_STEPS.
     """
 
     def init(self, dictionary: Dictionary) -> Float[Tensor, " features"]:
@@ -48,4 +49,5 @@ class BayesAMP(PriorDecoder):
             tolerance=self.tolerance,
             max_steps=self.max_steps,
             noise_std=self.noise_std or 0.0,
+            explained=self.explained(x),
         )

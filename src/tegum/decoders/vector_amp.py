@@ -22,7 +22,7 @@ from torch import Tensor
 
 from tegum.decoders._base import Decoded, Status, Values
 from tegum.decoders._fitted import fitted
-from tegum.decoders._message_passing import GREW, listed, replaced
+from tegum.decoders._message_passing import GREW, judged, listed, replaced
 from tegum.decoders._posterior_mean import PriorDecoder
 from tegum.decoders._refit import Refit
 from tegum.decoders._samples import Samples, every
@@ -48,7 +48,8 @@ class VAMP(PriorDecoder):
     """Posterior means of the entries that are active with a chance above .001, once x - D r2 stands still to `tolerance` of itself.
 
     Codes that explain x end a sample as in `BayesAMP`. `noise_std` matters more here: directions in which A is weak are whitened up to it. None
-    has it learnt by expectation maximisation (Fletcher & Schniter 2017). A sample with |x - D r2| past 4 |x| ends as DIVERGED.
+    has it learnt by expectation maximisation (Fletcher & Schniter 2017). A sample with |x - D r2| past 4 |x| ends as DIVERGED; one where that
+    stands still at more than 2 `noise_std` sqrt(d), and more than `tolerance` |x|, as MAX_STEPS.
     """
 
     def init(self, dictionary: Dictionary) -> Frame:
@@ -72,9 +73,9 @@ class VAMP(PriorDecoder):
         seen = x @ U
         left = seen - dictionary.encode(SparseCodes(indices, values, n)) @ U
         size, enough = left.norm(dim=1), fitted(x)
-        most = GREW * torch.maximum(x.norm(dim=1), size)
+        most, explained = GREW * torch.maximum(x.norm(dim=1), size), self.explained(x)
         a, kept, pushed = x.new_zeros(len(x), 1), x.new_zeros(len(x), n), torch.zeros_like(x)
-        linear = Linear(eigenvalues, n, left, self.noise_std)
+        linear = Linear(eigenvalues, n, seen, left, self.noise_std)
         denoise = self.posterior_mean(state.norms, x)
         support = Refit(dictionary, Values(self.values), len(x))
         samples = Samples(len(x), lambda slots: Decoded.of(indices[slots], values[slots].nan_to_num(0.0, 0.0, 0.0), n).z, x.device)
@@ -82,7 +83,8 @@ class VAMP(PriorDecoder):
         for step in range(self.max_steps + 1):
             if (stay := samples.leave(done, step)) is not None:
                 x, seen, left, a, kept, pushed = x[stay], seen[stay], left[stay], a[stay], kept[stay], pushed[stay]
-                indices, values, scaled, enough, most = indices[stay], values[stay], scaled[stay], enough[stay], most[stay]
+                indices, values, scaled = indices[stay], values[stay], scaled[stay]
+                size, enough, most, explained = size[stay], enough[stay], most[stay], explained[stay]
                 for part in (linear, denoise, support):
                     part.keep(stay)
             if step == self.max_steps or not len(x):
@@ -97,7 +99,7 @@ class VAMP(PriorDecoder):
             linear.expected = variance[:, None] * a / (1 - a)
             size = left.norm(dim=1)
             still = (before - left).norm(dim=1) <= torch.maximum(self.tolerance * size, enough)
-            done = torch.where(size <= most, every(still, Status.OK), int(Status.DIVERGED))
+            done = judged(still, size, explained, most)
             if clear is not None and (exact := support.explained(x, indices, clear)) is not None:
                 done = done.index_fill(0, exact[0], int(Status.OK))
                 indices, values = replaced(indices, values, *exact)
@@ -112,13 +114,18 @@ class Linear:
     """
 
     def __init__(
-        self, eigenvalues: Float[Tensor, " dims"], n_features: int, left: Float[Tensor, "batch dims"], noise_std: float | None
+        self,
+        eigenvalues: Float[Tensor, " dims"],
+        n_features: int,
+        seen: Float[Tensor, "batch dims"],
+        left: Float[Tensor, "batch dims"],
+        noise_std: float | None,
     ) -> None:
         self.eigenvalues, self.n, self.learn = eigenvalues, n_features, noise_std is None
         power = left.square().mean(dim=1, keepdim=True)
-        typical = left.square().median(dim=1, keepdim=True).values
+        typical = seen.square().median(dim=1, keepdim=True).values
         self.noise = _FIRST_NOISE * typical if noise_std is None else torch.full_like(power, noise_std**2)
-        self.least = fitted(left)[:, None].square().clamp(min=torch.finfo(left.dtype).tiny)
+        self.least = fitted(seen)[:, None].square().clamp(min=torch.finfo(left.dtype).tiny)
         self.expected = ((power - self.noise) / eigenvalues.mean()).clamp(min=self.least)
 
     def __call__(self, left: Float[Tensor, "batch dims"]) -> tuple[Float[Tensor, "batch dims"], Float[Tensor, " batch"]]:
