@@ -88,6 +88,12 @@ def test_a_known_error_falls_with_density_and_noise():
 @pytest.mark.parametrize("variance", [0.02, 0.5, 4.0])
 def test_soft_thresholds_err_as_their_definition_says(values, signed, variance):
     """Trapezoids over g on 20,001 points; a kink costs up to a step squared, 1e-6."""
+    for box in (False, True)[: 2 if values in ("binary", "uniform") and not signed else 1]:
+        exact = by_trapezoids(values, variance, signed=signed, box=box)
+        assert soft_threshold_error(values, 0.2, variance, 1.3, signed=signed, box=box) == pytest.approx(exact, rel=2e-6)
+
+
+def by_trapezoids(values, variance, *, signed, box):
     density, alpha = 0.2, 1.3
     z, chance = mixture(values)
     z, chance = np.append(z, 0.0), np.append(density * chance, 1 - density)
@@ -96,8 +102,10 @@ def test_soft_thresholds_err_as_their_definition_says(values, signed, variance):
     for value, share in zip(z, chance, strict=True):
         r, threshold = value + variance**0.5 * g, alpha * variance**0.5
         estimate = np.sign(r) * np.maximum(abs(r) - threshold, 0) if signed else np.maximum(r - threshold, 0)
+        if box:
+            estimate = np.minimum(estimate, 1)
         exact += share * step * np.sum(np.exp(-g * g / 2) / (2 * np.pi) ** 0.5 * (estimate - value) ** 2)
-    assert soft_threshold_error(values, density, variance, alpha, signed=signed) == pytest.approx(exact, rel=2e-6)
+    return exact
 
 
 def test_bayes_errs_least():
@@ -116,5 +124,8 @@ def test_bad_input_is_refused():
         mmse("binary", 0.1, 0.0)
     with pytest.raises(ValueError, match="never negative"):
         soft_threshold_error("gaussian", 0.1, 1.0, 1.0)
+    for values, signed in (("gaussian", False), ("signed", False), ("binary", True)):
+        with pytest.raises(ValueError, match="only kinds within it"):
+            soft_threshold_error(values, 0.1, 1.0, 1.0, signed=signed, box=True)
     with pytest.raises(ValueError, match="alpha must be 0 or above"):
         soft_threshold_error("binary", 0.1, 1.0, -1.0)

@@ -11,7 +11,7 @@ it can only lie where d < k E[z^2 | active].
 
 Source: Donoho, Maleki & Montanari 2009, 'Message-passing algorithms for compressed sensing'; Krzakala, Mezard, Sausset, Sun & Zdeborova
 2012, 'Statistical-physics-based reconstruction in compressed sensing', on the spinodal alpha_BP(rho). For alpha, `lasso_alpha` and
-`minimax_alpha`.
+`minimax_alpha`; in the box, `minimax_alpha(box=True)`.
 """
 
 import numpy as np
@@ -19,7 +19,8 @@ import numpy as np
 from tegum.checks import check_count
 from tegum.theory._counts import Real, between, counts, positive
 from tegum.theory._numbers import Numbers
-from tegum.theory.channel_error import active_error, leak, soft_threshold_active_error
+from tegum.theory._roots import root_between
+from tegum.theory.channel_error import active_error, soft_threshold_active_error, soft_threshold_inactive_error
 from tegum.theory.priors import value_moments
 
 _GRID = np.linspace(np.log(1e-8), np.log(1e4), 200)  # ln(tau^2 - s^2)
@@ -32,17 +33,19 @@ def state_evolution(
     *,
     alpha: Numbers | None = None,
     signed: bool = False,
+    box: bool = False,
     values: str = "binary",
     noise_std: Numbers = 0.0,
     steps: int = 50,
 ) -> np.ndarray:
-    """tau^2 before the first iteration and after each of `steps`: (steps + 1,).
+    """tau^2 before the first iteration and after each of `steps`: (steps + 1, ...), d, alpha and noise_std broadcast.
 
-    Of Bayes-AMP, or of AMP with the soft threshold `alpha` tau (two-sided if `signed`). The mean squared error per entry after an iteration
-    is (tau^2 - noise_std^2) d/n. Raises ValueError unless 1 <= k < n, d > 0 and noise_std >= 0.
+    Of Bayes-AMP, or of AMP with the soft threshold `alpha` tau (two-sided if `signed`, kept within [0, 1] if `box`). The mean squared error
+    per entry after an iteration is (tau^2 - noise_std^2) d/n. Raises ValueError unless 1 <= k < n, d > 0 and noise_std >= 0, and as
+    `soft_threshold_error` does.
     """
     check_count("steps", steps)
-    step = _Map(d, n, k, alpha, signed, values, noise_std)
+    step = _Map(d, n, k, alpha, signed, box, values, noise_std)
     found = [step.start]
     for _ in range(steps):
         found.append(step(found[-1]))
@@ -50,23 +53,29 @@ def state_evolution(
 
 
 def fixed_points(
-    d: Numbers, n: int, k: int, *, alpha: Numbers | None = None, signed: bool = False, values: str = "binary", noise_std: Numbers = 0.0
+    d: Numbers,
+    n: int,
+    k: int,
+    *,
+    alpha: Numbers | None = None,
+    signed: bool = False,
+    box: bool = False,
+    values: str = "binary",
+    noise_std: Numbers = 0.0,
 ) -> np.ndarray:
     """All tau^2 that state evolution leaves where they are, ascending, from noise_std^2 + 1e-8 to 1e4 and, without noise, 0.
 
-    It sticks at the largest that is not above its start. Raises ValueError as `state_evolution` does.
+    It sticks at the largest that is not above its start. Raises ValueError as `state_evolution` does, and for more than one d, alpha or
+    noise_std: the number of points differs.
     """
-    step = _Map(d, n, k, alpha, signed, values, noise_std)
-    low = _GRID
-    over = step.gain(low) > 1
-    crossing = np.flatnonzero(over[:-1] != over[1:])
-    low, high, rising = low[crossing], low[crossing + 1], over[crossing + 1]
-    for _ in range(50):
-        middle = (low + high) / 2
-        beyond = (step.gain(middle) > 1) == rising
-        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    step = _Map(d, n, k, alpha, signed, box, values, noise_std)
+    if step.start.size != 1:
+        raise ValueError(f"fixed points are found for one d, alpha and noise_std at a time, got {step.start.shape} of them")
+    more = step.gain(_GRID) - 1
+    left = np.flatnonzero((more[:-1] > 0) != (more[1:] > 0))
+    found = root_between(lambda log_excess: step.gain(log_excess) - 1, _GRID[left], more[left], _GRID[left + 1], more[left + 1])
     zero = [0.0] if step.noise == 0 else []
-    return np.concatenate((zero, step.noise + np.exp((low + high) / 2)))
+    return np.concatenate((zero, step.noise.reshape(()) + np.exp(found)))
 
 
 def bayes_dims(n: Numbers, k: Numbers, values: str = "binary", noise_std: Numbers = 0.0) -> Real:
@@ -74,11 +83,12 @@ def bayes_dims(n: Numbers, k: Numbers, values: str = "binary", noise_std: Number
 
     nan where the noise leaves one at any d. Raises ValueError unless 1 <= k < n and noise_std >= 0, and for an unknown kind of values.
     """
-    whole, part, rest = counts(n, k)
+    _, part, rest = counts(n, k)
     if not np.all(rest > 0):
         raise ValueError(f"k must be from 1 to n - 1, got n={n} and k={k}")
-    found = [_critical(np.log(a / b), values, noise_std) for a, b in zip(part.flat, rest.flat, strict=True)]
-    return (part * np.reshape(found, whole.shape))[()]
+    part, rest, noise = np.broadcast_arrays(part, rest, _noise_variance(noise_std))
+    found = [_critical(np.log(a / b), values, s2) for a, b, s2 in zip(part.flat, rest.flat, noise.flat, strict=True)]
+    return (part * np.reshape(found, part.shape))[()]
 
 
 def bayes_critical_ratio(density: Numbers, values: str = "gaussian", noise_std: Numbers = 0.0) -> Real:
@@ -86,8 +96,8 @@ def bayes_critical_ratio(density: Numbers, values: str = "gaussian", noise_std: 
 
     Raises ValueError unless 0 < density < 1.
     """
-    p = between("density", density)
-    found = [_critical(np.log(a) - np.log1p(-a), values, noise_std) for a in p.flat]
+    p, noise = np.broadcast_arrays(between("density", density), _noise_variance(noise_std))
+    found = [_critical(np.log(a) - np.log1p(-a), values, s2) for a, s2 in zip(p.flat, noise.flat, strict=True)]
     return (p * np.reshape(found, p.shape))[()]
 
 
@@ -101,6 +111,7 @@ class _Map:
         k: int,
         alpha: Numbers | None,
         signed: bool,  # noqa: FBT001 (private)
+        box: bool,  # noqa: FBT001
         values: str,
         noise_std: Numbers,
     ) -> None:
@@ -108,29 +119,29 @@ class _Map:
         if not rest > 0:
             raise ValueError(f"k must be from 1 to n - 1, got n={n} and k={k}")
         self._odds, self._rest_per_active = np.log(active / rest), rest / active
-        self._load = float(active / positive("d", d))
-        self._alpha, self._signed, self._values = alpha, signed, values
-        self.noise = _noise_variance(noise_std)
-        self.start = self.noise + self._load * value_moments(values)[1]
+        self._load, self.noise, self._alpha = np.broadcast_arrays(
+            active / positive("d", d), _noise_variance(noise_std), np.nan if alpha is None else np.asarray(alpha, dtype=np.float64)
+        )
+        self._bayes, self._signed, self._box, self._values = alpha is None, signed, box, values
+        self.start = np.asarray(self.noise + self._load * value_moments(values)[1])
 
-    def __call__(self, variance: float) -> float:
-        return self.noise + self._load * float(self._error(np.float64(max(variance, 1e-300))))
+    def __call__(self, variance: np.ndarray) -> np.ndarray:
+        return np.asarray(self.noise + self._load * self._error(np.maximum(variance, 1e-300)))
 
-    def gain(self, log_excess: np.ndarray) -> np.ndarray:
+    def gain(self, log_excess: Real) -> np.ndarray:
         excess = np.exp(log_excess)
         return np.asarray(self._load * self._error(self.noise + excess) / excess)
 
     def _error(self, variance: Real) -> Real:
         """Squared error of all entries, per active one."""
-        if self._alpha is None:
+        if self._bayes:
             return active_error(self._values, self._odds, variance)
-        on = soft_threshold_active_error(self._values, variance, self._alpha, signed=self._signed)
-        return on + self._rest_per_active * variance * leak(self._alpha, signed=self._signed)
+        on = soft_threshold_active_error(self._values, variance, self._alpha, signed=self._signed, box=self._box)
+        return on + self._rest_per_active * soft_threshold_inactive_error(variance, self._alpha, signed=self._signed, box=self._box)
 
 
-def _critical(log_odds: Real, values: str, noise_std: Numbers) -> float:
+def _critical(log_odds: Real, values: str, noise: np.float64) -> float:
     """The largest local maximum of mmse / (tau^2 - s^2), per active entry: on a grid of logarithms, then five times on a finer one about the best."""
-    noise = _noise_variance(noise_std)
 
     def ratio(log_excess: np.ndarray) -> np.ndarray:
         excess = np.exp(log_excess)
@@ -157,8 +168,8 @@ def _critical(log_odds: Real, values: str, noise_std: Numbers) -> float:
     return max(limit, float(found.max()))
 
 
-def _noise_variance(noise_std: Numbers) -> float:
-    std = float(np.asarray(noise_std))
-    if not 0 <= std < np.inf:
+def _noise_variance(noise_std: Numbers) -> np.ndarray:
+    std = np.asarray(noise_std, dtype=np.float64)
+    if not np.all((std >= 0) & (std < np.inf)):
         raise ValueError(f"noise_std must be 0 or above and finite, got {noise_std}")
-    return std**2
+    return np.asarray(std**2)

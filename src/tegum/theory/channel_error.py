@@ -20,6 +20,7 @@ import torch
 from tegum.theory import _special as special
 from tegum.theory._counts import Real, between, positive
 from tegum.theory._numbers import Numbers
+from tegum.theory._roots import root_between
 from tegum.theory._tails import tail
 from tegum.theory.priors import channel, value_moments
 
@@ -69,18 +70,26 @@ def active_error(values: str, log_odds: Real, variance: Real) -> Real:
     return _integral(integrand, low, high, sharp).reshape(shape)[()]
 
 
-def soft_threshold_error(values: str, density: Numbers, variance: Numbers, alpha: Numbers, *, signed: bool = False) -> Real:
-    """The mean squared error per entry of the soft threshold alpha tau on r: of (r - alpha tau)_+, or on both sides if `signed`.
+def soft_threshold_error(
+    values: str, density: Numbers, variance: Numbers, alpha: Numbers, *, signed: bool = False, box: bool = False
+) -> Real:
+    """The mean squared error per entry of the soft threshold alpha tau on r.
 
-    Raises ValueError as `mmse` does, unless alpha >= 0, and for kinds below zero that are read by the one-sided threshold.
+    Of (r - alpha tau)_+, or on both sides if `signed`, or of min((r - alpha tau)_+, 1) if `box`, for binary and uniform values. Raises
+    ValueError as `mmse` does, unless alpha >= 0, and for kinds that take values which the threshold never gives.
     """
     p, variance = between("density", density), positive("variance", variance)
-    return p * soft_threshold_active_error(values, variance, alpha, signed=signed) + (1 - p) * variance * leak(alpha, signed=signed)
+    off = soft_threshold_inactive_error(variance, alpha, signed=signed, box=box)
+    return p * soft_threshold_active_error(values, variance, alpha, signed=signed, box=box) + (1 - p) * off
 
 
-def soft_threshold_active_error(values: str, variance: Real, alpha: Numbers, *, signed: bool) -> Real:
+def soft_threshold_active_error(values: str, variance: Real, alpha: Numbers, *, signed: bool, box: bool) -> Real:
     """Of an active entry alone."""
     first, _ = value_moments(values)
+    if box and (signed or values not in ("binary", "uniform")):
+        raise ValueError(
+            f"values is {values!r} and signed is {signed}; the box [0, 1] reads only kinds within it, by the one-sided threshold"
+        )
     if first <= 0 and not signed:
         raise ValueError(f"values is {values!r}; a one-sided threshold reads only kinds that are never negative")
     alpha = np.asarray(alpha, dtype=np.float64)
@@ -88,21 +97,27 @@ def soft_threshold_active_error(values: str, variance: Real, alpha: Numbers, *, 
         raise ValueError(f"alpha must be 0 or above, got {alpha}")
     tau, alpha = np.broadcast_arrays(np.sqrt(variance), alpha)
     if values in ("binary", "signed"):
-        return _risk(np.float64(1.0), tau, alpha, signed=signed)
+        return _risk(np.float64(1.0), tau, alpha, signed=signed, box=box)
     shape, tau, alpha = tau.shape, tau.ravel(), alpha.ravel()
 
     def integrand(z: np.ndarray, row: np.ndarray) -> np.ndarray:
         chance = z**0 if values == "uniform" else 2 * _normal(z)
-        return np.asarray(chance * _risk(z, tau[row, None], alpha[row, None], signed=signed))
+        return np.asarray(chance * _risk(z, tau[row, None], alpha[row, None], signed=signed, box=box))
 
     zero = np.zeros_like(tau)
     return _integral(integrand, zero, zero + (1 if values == "uniform" else 9), [(zero, tau)]).reshape(shape)[()]
 
 
-def leak(alpha: Numbers, *, signed: bool) -> Real:
-    """The mean squared error of an inactive entry under the soft threshold, in units of tau^2: G(alpha), twice if signed."""
-    log_q, (first, second, *_) = tail(np.asarray(alpha, dtype=np.float64))
-    return (2 if signed else 1) * first * second * np.exp(log_q)
+def soft_threshold_inactive_error(variance: Real, alpha: Numbers, *, signed: bool, box: bool) -> Real:
+    """Of an inactive entry: tau^2 G(alpha), twice if signed; in the box less by what passes 1, E[((u - 1)_+ + 1)^2 - 1] of u = r - alpha tau."""
+    alpha = np.asarray(alpha, dtype=np.float64)
+    log_q, (first, second, *_) = tail(alpha)
+    error = (2 if signed else 1) * variance * first * second * np.exp(log_q)
+    if not box:
+        return error
+    tau = np.sqrt(variance)
+    log_q, (first, second, *_) = tail(alpha + 1 / tau)
+    return error - tau * first * (tau * second + 2) * np.exp(log_q)
 
 
 def _integral(
@@ -133,11 +148,16 @@ def _turn(values: str, odds: np.ndarray, variance: np.ndarray, high: np.ndarray)
         turn = np.sqrt(2 * variance * (1 + variance) * np.maximum(np.log1p(1 / variance) / 2 - odds, 0))
         mean = turn / (1 + variance)
     else:
-        turn, low = high, np.zeros_like(high)
-        for _ in range(40):
-            middle = (low + turn) / 2
-            unlikely = channel(values, torch.from_numpy(middle), torch.from_numpy(variance.copy())).log_ratio.numpy() + odds < 0
-            low, turn = np.where(unlikely, middle, low), np.where(unlikely, turn, middle)
+
+        def excess(r: Real) -> Real:
+            return channel(values, torch.as_tensor(r), torch.from_numpy(variance.copy())).log_ratio.numpy() + odds
+
+        at_zero, at_high = excess(np.zeros_like(high)), excess(high)
+        near = np.where(at_high < 0, high, 0.0)  # where it does not turn between them, there is nothing to look for
+        far = np.where(at_zero >= 0, 0.0, high)
+        turn = np.asarray(
+            root_between(excess, near, np.where(at_high < 0, at_high, at_zero), far, np.where(at_zero >= 0, at_zero, at_high))
+        )
         mean = channel(values, torch.from_numpy(turn), torch.from_numpy(variance.copy())).mean.numpy()
     return turn, np.minimum(variance / np.maximum(mean, 1e-300), tau)
 
@@ -157,10 +177,14 @@ def _normal(u: Real) -> Real:
     return np.exp(-u * u / 2) / np.sqrt(2 * np.pi)
 
 
-def _risk(z: Real, tau: Real, alpha: Real, *, signed: bool) -> Real:
-    """E (threshold(z + tau g) - z)^2 at one z >= 0: where the threshold passes from above, where it gives 0, and where it passes from below."""
+def _risk(z: Real, tau: Real, alpha: Real, *, signed: bool, box: bool) -> Real:
+    """E (threshold(z + tau g) - z)^2 at one z >= 0: where the threshold passes from above, where it gives 0 or 1, and where it passes from below."""
     above, below = z / tau - alpha, z / tau + alpha
     passed = (1 + alpha**2) * special.ndtr(above) - (above + 2 * alpha) * _normal(above)
+    if box:
+        full = (1 - z) / tau + alpha  # the g from which on it gives 1
+        passed -= (1 + alpha**2) * special.ndtr(-full) + (full - 2 * alpha) * _normal(full)
+        return tau**2 * passed + z**2 * special.ndtr(-above) + (1 - z) ** 2 * special.ndtr(-full)
     if not signed:
         return tau**2 * passed + z**2 * special.ndtr(-above)
     turned = (1 + alpha**2) * special.ndtr(-below) + (below - 2 * alpha) * _normal(below)
