@@ -1,4 +1,7 @@
-"""Closed forms, exact losses and curves. Nothing is sampled here but in `conic`, whose formula is exact. One subject a file."""
+"""Closed forms, exact losses and curves, one subject a file.
+
+Nothing is sampled here but in `conic`: its formula is exact, its volumes are frequencies among drawn vectors, each with a standard error.
+"""
 
 from tegum.features._subset_bits import subset_bits
 from tegum.theory.amp_evolution import bayes_critical_ratio, bayes_dims, fixed_points, state_evolution

@@ -33,7 +33,6 @@ from tegum.theory._counts import counts, positive
 from tegum.theory._numbers import Numbers
 from tegum.theory.l1 import lasso_dims, lasso_width
 
-STREAM = 160  # of the draws contract
 CHUNK = 2**20  # numbers drawn at a time
 
 
@@ -104,5 +103,5 @@ def _faces(k: float, others: float, depth: int, signed: bool, seed: int, first: 
 def _uniforms(seed: int, first: int, rows: int, n: int) -> np.ndarray:
     """Row r is draw `first + r`, whatever the others are; 52 bits each."""
     index = torch.arange(-(-n // 2))
-    w0, w1, w2, w3 = draws.words(seed, STREAM, 0, 0, torch.arange(first, first + rows)[:, None], index)
+    w0, w1, w2, w3 = draws.words(seed, draws.INTRINSIC_VOLUMES, 0, 0, torch.arange(first, first + rows)[:, None], index)
     return torch.stack((draws.uniform52(w0, w1), draws.uniform52(w2, w3)), dim=-1).flatten(1)[:, :n].numpy()

@@ -143,6 +143,7 @@ def _log_tail(d: Real, eps: Real) -> Real:
 
 def _log_deep(a: Real, nats: Real) -> Real:
     """By `nats` = -ln(1 - eps^2), far from P = 1."""
+    a, nats = np.asarray(a), np.asarray(nats)
     rest = -np.expm1(-nats)[..., None] - np.exp(-nats)[..., None] * np.expm1(-_S / a[..., None])
     return -a * nats - np.log(a) - special.betaln(a, 0.5) + np.log(rest**-0.5 @ _S_WEIGHT)
 
