@@ -12,7 +12,7 @@ from tegum.dictionaries.dense import Dense
 from tegum.dictionaries.gaussian_entries import gaussian
 from tegum.features.exactly_k import ExactlyK
 from tegum.theory.amp_evolution import state_evolution
-from tegum.theory.l1 import lasso_dims, lasso_width, minimax_alpha
+from tegum.theory.l1 import box_dims, lasso_dims, lasso_width, minimax_alpha
 
 
 def noisy(D, z, noise_std, seed=1):
@@ -61,7 +61,17 @@ def test_the_threshold_is_the_one_that_recovers_the_most():
     D = gaussian(400, 100, seed=0)
     assert AMP().init(D)[1] == minimax_alpha(0.25)
     assert AMP(values="signed").init(D)[1] == minimax_alpha(0.25, signed=True)
+    assert AMP(values="binary").init(D)[1] == minimax_alpha(0.25, box=True)
     assert AMP(alpha=1.5).init(D)[1] == 1.5
+
+
+def test_in_the_box_its_own_threshold_reads_more_than_that_of_nonnegative_codes():
+    """150 of 512 features active, at the box's 50% point: 24 and 7 of 48 samples are read."""
+    d = round(float(box_dims(512, 150)))
+    D, z = gaussian(512, d, seed=0), ExactlyK(n_features=512, n_active=150).sample(48, seed=0)
+    x = D.encode(z)
+    own, other = (decode(D, x, AMP(values="binary", alpha=alpha)).exact(z).sum() for alpha in (None, float(minimax_alpha(d / 512))))
+    assert own > 2 * other
 
 
 @pytest.mark.parametrize("kind", ["nonnegative", "signed"])

@@ -130,7 +130,7 @@ def test_the_prior_and_the_kind_of_codes_settle_each_other():
 @pytest.mark.parametrize("prior", ["binary", "gaussian"])
 def test_standing_still_far_from_a_noiseless_x_is_no_success(decoder, prior):
     """With half as many active features as dims there are fixed points beside the codes; whatever is OK explains x."""
-    D, z = gaussian(512, 60, seed=0), ExactlyK(n_features=512, n_active=30, values=prior).sample(64, seed=0)
+    D, z = gaussian(512, 60, seed=0), ExactlyK(n_features=512, n_active=30, values=prior).sample(24, seed=0)
     x = D.encode(z)
     out = decode(D, x, decoder(prior=prior, n_active=30, max_steps=200))
     assert (out.residual[out.status == Status.OK] <= 1e-4 * x.norm(dim=1)[out.status == Status.OK]).all()

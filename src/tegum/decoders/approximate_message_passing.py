@@ -2,9 +2,9 @@
 
 The denoiser of `_message_passing` is soft(r, alpha tau). A fixed point minimises |x - D z|^2 / 2 + lambda |z|_1 with lambda = alpha tau (1 -
 slope / d): the lasso (Bayati & Montanari 2012, eq. 1.10). Where l1 recovers noiseless codes, tau and lambda go to 0, and z to basis pursuit's
-minimiser; the default alpha does so for the most active features of all, up to the Donoho-Tanner curve. Where directions are of other lengths than
-1, l their root mean square, a step of 1 / |D_i|^2 comes with a threshold of alpha tau l / |D_i|^2: lambda is l times as large, and fixed points
-remain the lasso's, one penalty for all features.
+minimiser; the default alpha does so for the most active features of all, up to the Donoho-Tanner curve, or to that of the
+box. Where directions are of other lengths than 1, l their root mean square, a step of 1 / |D_i|^2 comes with a threshold of alpha tau l /
+|D_i|^2: lambda is l times as large, and fixed points remain the lasso's, one penalty for all features.
 """
 
 import math
@@ -26,7 +26,8 @@ from tegum.theory.l1 import minimax_alpha
 # below this share of the first, tau is on its way to 0, and what stands above the noise is tried as the support; in 512 samples about the
 # transition that read no code which l1 misses, and far from it halves the steps that 1/30 takes
 _SMALL = 0.2
-_MOST = 0.95  # dims a feature: for more, where nothing needs to be sparse any more, the threshold stays that for so many
+# dims a feature: for more, where nothing needs to be sparse any more, the threshold stays that for so many
+_MOST, _MOST_IN_BOX = 0.95, 0.45
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +54,9 @@ class AMP(WarmDecoder):
     def init(self, dictionary: Dictionary) -> tuple[Float[Tensor, " features"], float]:
         """The squared norms (a direction of length 0 gets a tiny one) and alpha."""
         norms = dictionary.squared_norms()
-        delta = min(dictionary.n_dims / dictionary.n_features, _MOST)
-        alpha = self.alpha or float(minimax_alpha(delta, signed=self.values is Values.SIGNED))
+        box = self.values is Values.BINARY
+        delta = min(dictionary.n_dims / dictionary.n_features, _MOST_IN_BOX if box else _MOST)
+        alpha = self.alpha or float(minimax_alpha(delta, signed=self.values is Values.SIGNED, box=box))
         return norms.clamp(min=norms.max() * 1e-12), alpha
 
     def run(
