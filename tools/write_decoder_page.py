@@ -23,6 +23,7 @@ from tegum.store import Display, Row, Rows, Store, rows_of, run_experiments
 HERE = Path(__file__).parents[1]
 PAGE, PICTURE = HERE / "docs" / "choosing-a-decoder.md", HERE / "docs" / "decoders.png"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+LINK = "![How many dims each decoder needs to read half of the codes](decoders.png)"
 SHOWN = (60, 80, 100, 120, 160, 200, 300, 500, 700, 900, 1100)
 DIMS, BATCH, ROUNDS = 150, 256, 7  # of the timing
 
@@ -35,7 +36,7 @@ def main() -> None:
     rows = rows_of(store, DecodersSideBySide, params)
     before, rest = PAGE.read_text().split(BEGIN)
     after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n{table(rows)}\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}\n{table(rows)}\n\n{LINK}\n{END}{after}")
     picture(rows)
 
 
