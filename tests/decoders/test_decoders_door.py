@@ -6,6 +6,12 @@ import pytest
 import torch
 
 from tegum.decoders import Status, decode
+from tegum.decoders.approximate_message_passing import AMP
+from tegum.decoders.basis_pursuit import BasisPursuit
+from tegum.decoders.bayes_amp import BayesAMP
+from tegum.decoders.linear_probe import LinearProbe
+from tegum.decoders.matched_filter import MatchedFilter
+from tegum.decoders.orthogonal_matching_pursuit import OMP
 from tegum.decoders.subspace_pursuit import SubspacePursuit
 from tegum.decoders.top_k import TopK
 from tegum.dictionaries.dense import Dense
@@ -104,3 +110,21 @@ def test_a_dictionary_that_is_being_trained_is_decoded_without_a_graph():
     table = torch.nn.Parameter(D.dense())
     out = decode(Dense(table), X, TopK(n_active=2))
     assert not out.z.values.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("decoder", "told"),
+    [
+        (TopK(n_active=3), {"n_active": 3}),
+        (OMP(), {}),
+        (OMP(n_active=3, tolerance=0.1), {"n_active": 3, "tolerance": 0.1}),
+        (BasisPursuit(), {}),
+        (AMP(), {}),
+        (BayesAMP(prior="binary", n_active=3), {"prior": "binary", "n_active": 3, "noise_std": 0.0}),
+        (BayesAMP(prior="uniform", noise_std=None), {"prior": "uniform"}),
+        (MatchedFilter(), {"threshold": 0.5}),
+        (LinearProbe(n_active=3, ridge=0.2), {"n_active": 3, "ridge": 0.2}),
+    ],
+)
+def test_a_decoder_says_what_of_the_truth_it_was_told(decoder, told):
+    assert decoder.told == told

@@ -63,7 +63,7 @@ class Status(IntEnum):
 _ADVICE = {
     Status.OK: "nothing to do",
     Status.MAX_STEPS: "no codes were found that explain the sample; try more steps, a looser tolerance, or another decoder",
-    Status.DIVERGED: "the dictionary is not of the kind the decoder assumes; try a decoder without that assumption",
+    Status.DIVERGED: "no codes of this kind give the sample, or the dictionary is not what the decoder assumes; try another kind, or another decoder",
     Status.NONFINITE_INPUT: "the sample holds NaN or infinite numbers, or its squares leave the range of its dtype; drop it, mend it or scale it",
     Status.SINGULAR: "the directions chosen depend on each other linearly; ask for fewer active features, or change the dictionary a little",
 }

@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor
 
+from tegum.checks import check_number
 from tegum.decoders._base import Values
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
@@ -22,8 +23,7 @@ _ROUNDING = 16  # units of it, of the largest value, that a code may be outside 
 
 def check_penalty(penalty: object) -> None:
     """Raise ValueError unless `penalty` is a finite number of at least 0."""
-    if isinstance(penalty, bool) or not isinstance(penalty, (int, float)) or not 0 <= penalty < math.inf:
-        raise ValueError(f"penalty is {penalty!r}; it must be a finite number of at least 0")
+    check_number("penalty", penalty)
 
 
 def check_tolerance(tolerance: object) -> None:
