@@ -128,3 +128,13 @@ def test_normals_have_the_normal_law_and_do_not_depend_on_company():
     row_correlation = torch.corrcoef(z)[~torch.eye(300, dtype=torch.bool)]
     assert float(row_correlation.abs().max()) < stats.norm.isf(0.5e-4 / 44_850) / math.sqrt(200)
     assert draws.normals(7, draws.DIRECTIONS, torch.tensor([41]), 77).equal(z[41:42, :77])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 153])
+def test_normals_in_numba_are_bit_identical_to_torch(n):
+    rows = torch.cat([torch.arange(300), torch.tensor([2**32 - 1])])
+    seeds, instances = torch.arange(301) * 12345678912345, torch.arange(301) * 7
+    for seed, instance, step in ((2**63 - 1, 2**24 - 1, 5), (seeds, instances, 2**32 - 1)):
+        wanted = draws._by_torch(seed, draws.DIRECTIONS, rows, n, instance, step)
+        assert draws.normals(seed, draws.DIRECTIONS, rows, n, instance=instance, step=step).equal(wanted)
+    assert wanted.abs().max() > 2

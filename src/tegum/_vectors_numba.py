@@ -19,6 +19,7 @@ LANES = 16 if binding.get_host_cpu_features().get("avx512f") else 8  # float32 n
 _ELEMENTS = {
     types.float32: ir.FloatType(),
     types.float64: ir.DoubleType(),
+    types.int8: ir.IntType(8),
     types.int32: ir.IntType(32),
     types.int64: ir.IntType(64),
     types.uint32: ir.IntType(32),
@@ -218,6 +219,12 @@ def total(typing, vector):
     return vector.element(vector), generate
 
 
+def _named(builder: ir.IRBuilder, name: str, kind: Vector) -> ir.Function:
+    """LLVM's function of that name, of one vector of floats to another."""
+    of = _llvm(kind)
+    return get_or_insert_function(builder.module, ir.FunctionType(of, [of]), f"{name}.v{kind.lanes}f{kind.element.bitwidth}")
+
+
 def _lanewise(make, returns=lambda kind: kind):
     """An intrinsic of one vector: `make(builder, value, its numba type)`."""
 
@@ -236,6 +243,9 @@ from_bits = _lanewise(lambda b, v, k: b.bitcast(v, _llvm(k.of(types.float64))), 
 to_float = _lanewise(
     lambda b, v, k: (b.sitofp if k.element.signed else b.uitofp)(v, _llvm(k.of(types.float64))), lambda k: k.of(types.float64)
 )
+to_single = _lanewise(lambda b, v, k: b.sitofp(v, _llvm(k.of(types.float32))), lambda k: k.of(types.float32))
+nearest = _lanewise(lambda b, v, k: b.call(_named(b, "llvm.rint", k), [v]))
+to_bytes = _lanewise(lambda b, v, k: b.fptosi(v, _llvm(k.of(types.int8))), lambda k: k.of(types.int8))
 to_whole = _lanewise(lambda b, v, k: b.fptosi(v, _llvm(k.of(types.int64))), lambda k: k.of(types.int64))
 
 

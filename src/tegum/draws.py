@@ -12,11 +12,14 @@ square root: two libraries round those differently (torch's vectorised square ro
 """
 
 from collections.abc import Sequence
+from functools import cache, partial
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tegum._threads import shared_out
 from tegum.shapes import Float, Int
 
 # What a stream of words is for. A distribution may use up to 64 streams for its events and 64 for their members.
@@ -24,6 +27,7 @@ EVENTS, MEMBERS, WEIGHTS, DIRECTIONS, ROTATIONS = 0, 64, 128, 129, 130
 INTRINSIC_VOLUMES = 160  # vectors whose projections on a cone measure it
 EVALUATION_STEP = 2**32 - 1  # the step that no training reaches: common evaluation sets are drawn there
 
+_WORTH_THREADS = 1 << 16  # numbers
 _MASK = 0xFFFFFFFF
 _M0, _M1, _W0, _W1 = 0xD2511F53, 0xCD9E8D57, 0x9E3779B9, 0xBB67AE85
 _LN2, _HALF_ROOT = 0.6931471805599453, 0x3FE6A09E667F3BCD  # the latter: sqrt(1/2), as bits
@@ -104,10 +108,37 @@ def normals(
     seed: int | Tensor, stream: int, rows: Int[Tensor, " rows"], n: int, *, instance: int | Tensor = 0, step: int = 0
 ) -> Float[Tensor, "rows n"]:
     """`n` standard normal numbers a row, float64: entry t of row r is word t % 4 of block r, index t // 4. `seed` and `instance` may be (rows,)."""
+    compiled = _kernels() if rows.device.type == "cpu" else None
+    return (
+        _by_torch(seed, stream, rows, n, instance, step)
+        if compiled is None
+        else _by_kernel(compiled, seed, stream, rows, n, instance, step)
+    )
+
+
+def _by_torch(seed: int | Tensor, stream: int, rows: Tensor, n: int, instance: int | Tensor, step: int) -> Tensor:
     seed, instance = (torch.as_tensor(v, device=rows.device).reshape(-1, 1) for v in (seed, instance))
     index = torch.arange(-(-n // 4), device=rows.device)
     four = torch.stack(words(seed, stream, instance, step, rows[:, None], index), dim=-1)
     return normal(uniform32(four.flatten(1)[:, :n]))
+
+
+def _by_kernel(compiled: ModuleType, seed: int | Tensor, stream: int, rows: Tensor, n: int, instance: int | Tensor, step: int) -> Tensor:
+    seeds, instances = (torch.as_tensor(v, dtype=torch.int64).reshape(-1).expand(len(rows)).contiguous().numpy() for v in (seed, instance))
+    out = torch.empty(len(rows), n, dtype=torch.float64)
+    names = rows.to(torch.int64).contiguous().numpy()
+    work = partial(compiled.normals_of_rows, seeds, stream, instances, step, names, n, out.numpy())
+    shared_out(work, len(rows), worth=out.numel() >= _WORTH_THREADS)
+    return out
+
+
+@cache
+def _kernels() -> ModuleType | None:
+    try:
+        from tegum import _normals_numba
+    except ModuleNotFoundError:  # no numba
+        return None
+    return _normals_numba
 
 
 def _sqrt(a: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from tegum.decoders._base import Decoded, Status, Values
 from tegum.decoders._fitted import fitted
 from tegum.decoders._refit import Refit
 from tegum.decoders._samples import RUNNING, Samples, every
+from tegum.decoders._survivors import Above, Search
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
 from tegum.shapes import Bool, Float, Int
@@ -39,12 +40,25 @@ class Estimate(NamedTuple):
     clear: Bool[Tensor, "batch some"] | None
 
 
+class Prepared(NamedTuple):
+    """What depends on the dictionary alone: its correlations, to be searched, and its squared norms; a direction of length 0 gets a tiny one."""
+
+    search: Search
+    norms: Float[Tensor, " features"]
+
+    @classmethod
+    def of(cls, dictionary: Dictionary) -> "Prepared":
+        """One pass over the directions."""
+        norms = dictionary.squared_norms()
+        return cls(Search(dictionary), norms.clamp(min=norms.max() * 1e-12))
+
+
 class Denoiser(ABC):
     """Codes out of w r = w (z + noise), noise of variance tau^2 / w; what it knows of each sample follows the samples that stay."""
 
     @abstractmethod
-    def __call__(self, scaled: Float[Tensor, "batch features"], variance: Float[Tensor, " batch"]) -> Estimate:
-        """The estimate of z, from w r and tau^2."""
+    def __call__(self, above: Above, variance: Float[Tensor, " batch"]) -> Estimate:
+        """The estimate of z, from tau^2 and what of w r is above the limits that are asked for."""
 
     @abstractmethod
     def keep(self, slots: Int[Tensor, " kept"]) -> None:
@@ -54,7 +68,7 @@ class Denoiser(ABC):
 def pass_messages(
     denoise: Denoiser,
     dictionary: Dictionary,
-    norms: Float[Tensor, " features"],
+    prepared: Prepared,
     x: Float[Tensor, "batch dims"],
     start: SparseCodes | None,
     *,
@@ -70,7 +84,7 @@ def pass_messages(
     """
     n, d = dictionary.n_features, dictionary.n_dims
     indices, values = listed(x, start)
-    scaled = values * norms[indices]
+    scaled = values * prepared.norms[indices]
     v = x - dictionary.encode(SparseCodes(indices, values, n))
     size, enough = v.norm(dim=1), fitted(x)
     most = GREW * torch.maximum(x.norm(dim=1), size)
@@ -86,7 +100,7 @@ def pass_messages(
             support.keep(kept)
         if step == max_steps or not len(x):
             break
-        noisy = dictionary.correlate(v).scatter_add_(1, indices, scaled)
+        noisy = prepared.search.readings(v, indices, scaled)
         indices, values, scaled, slope, clear = denoise(noisy, (size.square() / d).clamp_(min=noise_std**2))
         before, v = v, (x - dictionary.encode(SparseCodes(indices, values, n))).addcmul_(v, (slope / d)[:, None])
         size = v.norm(dim=1)

@@ -21,7 +21,7 @@ from tegum.checks import check_count
 from tegum.decoders._base import Values, WarmDecoder
 from tegum.decoders._fitted import check_tolerance, fitted
 from tegum.decoders._message_passing import Denoiser, Estimate
-from tegum.decoders._survivors import survivors
+from tegum.decoders._survivors import Above, survivors
 from tegum.shapes import Float, Int
 from tegum.theory.priors import posterior, value_moments
 
@@ -99,9 +99,9 @@ class PosteriorMean(Denoiser):
         self.offset = norms / 2 if prior in ("binary", "signed") else torch.zeros_like(norms)
         self.active, self.log_odds = active.clamp(min=0), self._log_odds(active)
 
-    def __call__(self, scaled: Float[Tensor, "batch features"], variance: Float[Tensor, " batch"]) -> Estimate:
+    def __call__(self, above: Above, variance: Float[Tensor, " batch"]) -> Estimate:
         """From the entries that may be active."""
-        indices, r = survivors(scaled, self._limits(variance), self.offset, signed=KIND[self.prior] is Values.SIGNED)
+        indices, r = above(self._limits(variance), self.offset, signed=KIND[self.prior] is Values.SIGNED)
         there = r != 0
         norms = self.norms[indices]
         noise = variance[:, None] / norms

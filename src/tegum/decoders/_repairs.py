@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tegum.dictionaries._threads import shared_out
+from tegum._threads import shared_out
 from tegum.shapes import Float, Int
 
 _WORTH_THREADS = 64  # samples

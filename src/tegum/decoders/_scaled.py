@@ -4,12 +4,14 @@ By its length: then no feature wins because its direction is long, and what is f
 of z, for x = sum_i (z_i |D_i|) (D_i / |D_i|). By its squared length: then correlations are projections, at the scale of z itself.
 """
 
+import functools
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from tegum.dictionaries import Dictionary
+from tegum.dictionaries._screen import Screen
 from tegum.dictionaries.dense import Dense
 from tegum.shapes import Float, Int
 
@@ -33,7 +35,20 @@ class Scaled:
 
     def largest(self, x: Float[Tensor, "batch dims"], k: int, *, signed: bool) -> tuple[Float[Tensor, "batch k"], Int[Tensor, "batch k"]]:
         """The k largest inner products of each x (in magnitude if `signed`), largest first, and their features."""
-        return self._dictionary.largest(x, min(k, self.n_features), signed=signed, scale=None if self._once else self.by)
+        k = min(k, self.n_features)
+        if self._screen is None or not self._screen.helps(len(x), k):
+            return self._full(x, k, signed=signed)
+        values, features, refused = self._screen.largest(x, k, signed=signed)
+        if refused.any():
+            values[refused], features[refused] = self._full(x[refused], k, signed=signed)
+        return values, features
+
+    def _full(self, x: Tensor, k: int, *, signed: bool) -> tuple[Tensor, Tensor]:
+        return self._dictionary.largest(x, k, signed=signed, scale=None if self._once else self.by)
+
+    @functools.cached_property
+    def _screen(self) -> Screen | None:
+        return Screen.of(self._dictionary.table) if isinstance(self._dictionary, Dense) and self._once else None
 
     def correlations(self, x: Float[Tensor, "batch dims"]) -> Iterator[tuple[slice, Float[Tensor, "batch some"]]]:
         """Inner products, a block of features at a time; one block may be overwritten by the next."""

@@ -5,13 +5,19 @@ Message passing needs the whole array of correlations once a step; whatever foll
 """
 
 import functools
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from tegum.dictionaries._threads import shared_out
+from tegum._threads import shared_out
+from tegum.dictionaries import Dictionary
+from tegum.dictionaries._screen import Screen
+from tegum.dictionaries.dense import Dense
 from tegum.shapes import Float, Int
 
 _ROOM = 256  # entries a row that there is room for at first; where a row has more, the pass is made again
@@ -32,6 +38,52 @@ def survivors(
     offset = values.new_zeros(values.shape[1]) if offset is None else offset
     compiled = _kernels() if values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64) else None
     return plain(values, limits, offset, signed=signed) if compiled is None else by_kernel(compiled, values, limits, offset, signed=signed)
+
+
+# what a denoiser asks of readings by limits, offset and `signed`: `survivors` of them; the readings themselves need never exist
+Above = Callable[..., tuple[Tensor, Tensor]]
+
+
+class Search:
+    """Survivors of a dictionary's correlations: out of the full product, or of a screen where the table has one that helps (`_screen.py`)."""
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        self.dictionary = dictionary
+
+    def readings(self, v: Float[Tensor, "batch dims"], indices: Int[Tensor, "batch some"], added: Float[Tensor, "batch some"]) -> Above:
+        """<D_j, v>, and what is added to that of the features named; in a row `indices` may pad with a feature to which 0 is added."""
+        if self._screen is not None and self._screen.helps(len(v)):
+            return partial(self._screened, self._screen, v, indices, added)
+        return partial(survivors, self._full(v, indices, added))
+
+    def _full(self, v: Tensor, indices: Tensor, added: Tensor) -> Tensor:
+        return self.dictionary.correlate(v).scatter_add_(1, indices, added)
+
+    def _screened(
+        self,
+        screen: Screen,
+        v: Tensor,
+        indices: Tensor,
+        added: Tensor,
+        limits: Tensor,
+        offset: Tensor | None = None,
+        *,
+        signed: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        offset = v.new_zeros(screen.n) if offset is None else offset
+        found, values, refused = screen.above(v, indices, added, limits, offset, signed=signed)
+        if not refused.any():
+            return found, values
+        again = survivors(self._full(v[refused], indices[refused], added[refused]), limits[refused], offset, signed=signed)
+        width = max(found.shape[1], again[0].shape[1])
+        found, values = (functional.pad(part, (0, width - part.shape[1])) for part in (found, values))
+        for whole, part in zip((found, values), again, strict=True):
+            whole[refused, : part.shape[1]] = part
+        return found, values
+
+    @functools.cached_property
+    def _screen(self) -> Screen | None:
+        return Screen.of(self.dictionary.table) if isinstance(self.dictionary, Dense) else None
 
 
 def plain(values: Tensor, limits: Tensor, offset: Tensor, *, signed: bool) -> tuple[Tensor, Tensor]:

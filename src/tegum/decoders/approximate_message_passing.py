@@ -16,8 +16,8 @@ from torch import Tensor
 from tegum.checks import check_count
 from tegum.decoders._base import Decoded, Values, WarmDecoder
 from tegum.decoders._fitted import check_tolerance
-from tegum.decoders._message_passing import Denoiser, Estimate, pass_messages
-from tegum.decoders._survivors import survivors
+from tegum.decoders._message_passing import Denoiser, Estimate, Prepared, pass_messages
+from tegum.decoders._survivors import Above
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
 from tegum.shapes import Float, Int
@@ -51,26 +51,25 @@ class AMP(WarmDecoder):
         check_tolerance(self.tolerance)
         check_count("max_steps", self.max_steps)
 
-    def init(self, dictionary: Dictionary) -> tuple[Float[Tensor, " features"], float]:
-        """The squared norms (a direction of length 0 gets a tiny one) and alpha."""
-        norms = dictionary.squared_norms()
+    def init(self, dictionary: Dictionary) -> tuple[Prepared, float]:
+        """The correlations to search, the squared norms, and alpha."""
         box = self.values is Values.BINARY
         delta = min(dictionary.n_dims / dictionary.n_features, _MOST_IN_BOX if box else _MOST)
         alpha = self.alpha or float(minimax_alpha(delta, signed=self.values is Values.SIGNED, box=box))
-        return norms.clamp(min=norms.max() * 1e-12), alpha
+        return Prepared.of(dictionary), alpha
 
     def run(
         self,
-        state: tuple[Float[Tensor, " features"], float],
+        state: tuple[Prepared, float],
         dictionary: Dictionary,
         x: Float[Tensor, "batch dims"],
         start: SparseCodes | None = None,
     ) -> Decoded:
         """A product with the dictionary a step, and one of what the threshold leaves."""
-        norms, alpha = state
+        prepared, alpha = state
         kind = Values(self.values)
-        soft = SoftThreshold(alpha, kind, norms, x.square().mean(dim=1))
-        return pass_messages(soft, dictionary, norms, x, start, kind=kind, tolerance=self.tolerance, max_steps=self.max_steps)
+        soft = SoftThreshold(alpha, kind, prepared.norms, x.square().mean(dim=1))
+        return pass_messages(soft, dictionary, prepared, x, start, kind=kind, tolerance=self.tolerance, max_steps=self.max_steps)
 
 
 class SoftThreshold(Denoiser):
@@ -82,12 +81,12 @@ class SoftThreshold(Denoiser):
         self.small = first * _SMALL**2
         self.above_noise = 1 + math.sqrt(2 * math.log(len(norms)))  # N standard normals reach this with a chance below 1/10
 
-    def __call__(self, scaled: Float[Tensor, "batch features"], variance: Float[Tensor, " batch"]) -> Estimate:
+    def __call__(self, above: Above, variance: Float[Tensor, " batch"]) -> Estimate:
         """By what is above the threshold."""
         tau = variance.sqrt()
         threshold = (self.alpha * tau)[:, None]
         signed = self.kind is Values.SIGNED
-        indices, r = survivors(scaled, threshold[:, 0], signed=signed)
+        indices, r = above(threshold[:, 0], signed=signed)
         norms, active = self.norms[indices], r != 0
         size = r.abs().sub_(threshold).mul_(active)
         values = size / norms

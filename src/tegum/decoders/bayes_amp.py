@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from tegum.decoders._base import Decoded, Values
-from tegum.decoders._message_passing import pass_messages
+from tegum.decoders._message_passing import Prepared, pass_messages
 from tegum.decoders._posterior_mean import PriorDecoder
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
@@ -26,21 +26,20 @@ class BayesAMP(PriorDecoder):
     still at more than 2 `noise_std` sqrt(d), and more than `tolerance` |x|, as MAX_STEPS.
     """
 
-    def init(self, dictionary: Dictionary) -> Float[Tensor, " features"]:
-        """The squared norms; a direction of length 0 gets a tiny one."""
-        norms = dictionary.squared_norms()
-        return norms.clamp(min=norms.max() * 1e-12)
+    def init(self, dictionary: Dictionary) -> Prepared:
+        """The correlations to search, and the squared norms."""
+        return Prepared.of(dictionary)
 
     def run(
         self,
-        state: Float[Tensor, " features"],
+        state: Prepared,
         dictionary: Dictionary,
         x: Float[Tensor, "batch dims"],
         start: SparseCodes | None = None,
     ) -> Decoded:
         """A product with the dictionary a step, and one of what is likely to be active."""
         return pass_messages(
-            self.posterior_mean(state, x),
+            self.posterior_mean(state.norms, x),
             dictionary,
             state,
             x,

@@ -17,6 +17,7 @@ from torch import Tensor
 from tegum.checks import check_count
 from tegum.decoders._base import Decoded, Decoder, Status, Values
 from tegum.decoders._fitted import check_tolerance, fitted
+from tegum.decoders._gram_schmidt import split, take
 from tegum.decoders._samples import Samples, every
 from tegum.decoders._scaled import Scaled, lengths
 from tegum.dictionaries import Dictionary
@@ -24,7 +25,6 @@ from tegum.features import SparseCodes
 from tegum.shapes import Float, Int
 
 _FIRST = 32  # features there is room for at first, where their number is not known
-_NEAR = 0.5  # a direction with less than this across the others is orthogonalised twice: rounding has grown by its inverse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,25 +102,17 @@ class _Chosen:
 
     def look(self, indices: Int[Tensor, " slots"]) -> None:
         """Split the directions into their parts along Q and across it; who `depends` has next to nothing across."""
-        self.index, Q = indices, self.Q[:, : self.n]
-        self.along, self.across = _split(Q, self.unit.directions(indices))
-        self.length = self.across.norm(dim=1)
-        twice = (self.length < _NEAR).nonzero()[:, 0]
-        if len(twice):
-            again, self.across[twice] = _split(Q[twice], self.across[twice])
-            self.along[twice] += again
-            self.length[twice] = self.across[twice].norm(dim=1)
-        self.depends = self.length <= torch.finfo(Q.dtype).eps * Q.shape[2]
+        self.index = indices
+        self.along, self.across, self.length = split(self.Q, self.n, self.unit.directions(indices))
+        self.depends = self.length <= torch.finfo(self.Q.dtype).eps * self.Q.shape[2]
 
     def add(self) -> None:
         """Take what was looked at."""
         n = self.n
         if n == self.Q.shape[1]:
             self.Q = torch.cat([self.Q, torch.zeros_like(self.Q)], dim=1)
-        row = self.across / self.length.clamp(min=torch.finfo(self.length.dtype).tiny)[:, None]
-        along = (row * self.residual).sum(dim=1)
-        self.residual.addcmul_(row, along[:, None], value=-1)
-        self.Q[:, n], self.Qx[:, n], self.indices[:, n] = row, along, self.index
+        self.Qx[:, n] = take(self.Q, n, self.across, self.length, self.residual)
+        self.indices[:, n] = self.index
         self.R[:, :n, n], self.R[:, n, n] = self.along, self.length
         self.n += 1
 
@@ -156,8 +148,3 @@ def _nonnegative(unit: Scaled, x: Float[Tensor, "batch dims"], z: SparseCodes) -
         values[rows] = fit / unit.by[indices[rows]]
         rows = rows[(fit < 0).any(dim=1)]
     return Decoded.of(indices, values, z.n_features).z
-
-
-def _split(Q: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-    along = torch.bmm(directions[:, None], Q.mT)  # in half the time of Q @ directions
-    return along[:, 0], torch.baddbmm(directions[:, None], along, Q, alpha=-1)[:, 0]

@@ -15,6 +15,7 @@ vectors of a dictionary whose lengths vary do not look random.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -26,6 +27,7 @@ from tegum.decoders._message_passing import GREW, judged, listed, replaced
 from tegum.decoders._posterior_mean import PriorDecoder
 from tegum.decoders._refit import Refit
 from tegum.decoders._samples import Samples, every
+from tegum.decoders._survivors import survivors
 from tegum.dictionaries import Dictionary
 from tegum.features import SparseCodes
 from tegum.shapes import Float, Int
@@ -92,7 +94,7 @@ class VAMP(PriorDecoder):
             push, variance = linear(left)
             kept.mul_(-a / (1 - a)).scatter_add_(1, indices, scaled / (1 - a))
             pushed = (-a / (1 - a) * pushed).addmm_(push, U.T)
-            indices, values, scaled, slope, clear = denoise(dictionary.correlate(pushed).add_(kept), variance)
+            indices, values, scaled, slope, clear = denoise(partial(survivors, dictionary.correlate(pushed).add_(kept)), variance)
             a = (slope / n).clamp(max=_LARGEST_SLOPE)[:, None]
             of_codes = dictionary.encode(SparseCodes(indices, values, n)) @ U
             before, left = left, seen - (of_codes - a * (seen - left + eigenvalues * push)) / (1 - a)

@@ -51,3 +51,19 @@ def magnitude(typing, vector):
         return builder.call(get_or_insert_function(builder.module, ir.FunctionType(value.type, [value.type]), name), [value])
 
     return vector(vector), generate
+
+
+@intrinsic
+def highest_lane(typing, vector):
+    """The largest number of a vector, halves against halves."""
+
+    def generate(context, builder, signature, arguments):
+        value, lanes = arguments[0], signature.args[0].lanes
+        while lanes > 1:
+            lanes //= 2
+            low, high = (ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(s, s + lanes))) for s in (0, lanes))
+            low, high = builder.shuffle_vector(value, value, low), builder.shuffle_vector(value, value, high)
+            value = builder.select(builder.fcmp_ordered(">", low, high), low, high)
+        return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+
+    return vector.element(vector), generate

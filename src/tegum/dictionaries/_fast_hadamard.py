@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tegum._threads import shared_out
 from tegum._vectors_numba import aligned
 from tegum.dictionaries._hadamard import BlockHadamard, Hadamard, WholeHadamard
 from tegum.dictionaries._largest import largest as largest_of
 from tegum.dictionaries._rows_numba import ROWS
-from tegum.dictionaries._threads import shared_out
 from tegum.dictionaries._walsh_numba import Blocks, Candidates, correlate_blocks, encode_samples, largest_of_blocks
 from tegum.shapes import Bool, Float, Int
 

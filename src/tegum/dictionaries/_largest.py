@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tegum.dictionaries._threads import shared_out
+from tegum._threads import shared_out
 from tegum.shapes import Float, Int
 
 _GROUP = 16  # between 8 and 32 it matters little
