@@ -14,12 +14,14 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tegum.checks import check_count
 from tegum.decoders._base import Decoded, Decoder, Status, Values
 from tegum.decoders._duality import check_samples, duality_gap, reach
 from tegum.decoders._repairs import repaired
 from tegum.decoders._samples import RUNNING, Samples
+from tegum.decoders._survivors import Search
 from tegum.decoders.homotopy import Homotopy, follow, rounding
 from tegum.dictionaries import Dictionary
 from tegum.dictionaries._largest import largest
@@ -44,11 +46,11 @@ class BasisPursuit(Decoder):
     def _check(self) -> None:
         check_count("max_steps", self.max_steps)
 
-    def init(self, dictionary: Dictionary) -> Dictionary:
-        """The directions in float64, for samples that need the exact path."""
-        return dictionary.to(dtype=torch.float64)
+    def init(self, dictionary: Dictionary) -> tuple[Search, Dictionary]:
+        """The correlations to search, and the directions in float64, for samples that need the exact path."""
+        return Search(dictionary), dictionary.to(dtype=torch.float64)
 
-    def run(self, state: Dictionary, dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Decoded:
+    def run(self, state: tuple[Search, Dictionary], dictionary: Dictionary, x: Float[Tensor, "batch dims"]) -> Decoded:
         """Blocks, then the path for what is left."""
         return self._solve(state, dictionary, x)[0]
 
@@ -61,8 +63,9 @@ class BasisPursuit(Decoder):
         check_samples(dictionary, x)
         return self._solve(self.init(dictionary), dictionary, x)[1]
 
-    def _solve(self, state: Dictionary, dictionary: Dictionary, x: Tensor) -> tuple[Decoded, Tensor]:
-        blocks = _Blocks(dictionary, x, Values(self.values))
+    def _solve(self, state: tuple[Search, Dictionary], dictionary: Dictionary, x: Tensor) -> tuple[Decoded, Tensor]:
+        search, exact = state
+        blocks = _Blocks(search, x, Values(self.values))
         samples = Samples(len(x), blocks.codes, x.device)
         duals, step = torch.zeros(x.shape, dtype=torch.float64, device=x.device), 0
         while True:
@@ -79,7 +82,7 @@ class BasisPursuit(Decoder):
         out = samples.decoded()
         left = (out.status != Status.OK).nonzero()[:, 0]
         if len(left):
-            path, duals[left] = follow(state, x[left], Homotopy(values=self.values, max_steps=self.max_steps))
+            path, duals[left] = follow(exact, x[left], Homotopy(values=self.values, max_steps=self.max_steps))
             out = _replaced(out, left, path, _verdict(dictionary, x[left], path, duals[left], Values(self.values)))
         return out, duals
 
@@ -122,17 +125,16 @@ def tolerance(dtype: torch.dtype) -> float:
 class _Blocks:
     """Block pivoting of a batch. Slots hold the active features: those free to move (`sign` is not 0), and in a box those held at 1."""
 
-    def __init__(self, dictionary: Dictionary, x: Tensor, values: Values) -> None:
-        self.dictionary, self.signed, self.x = dictionary, values is Values.SIGNED, x
+    def __init__(self, search: Search, x: Tensor, values: Values) -> None:
+        self.search, self.dictionary, self.signed, self.x = search, search.dictionary, values is Values.SIGNED, x
         self.upper = 1.0 if values is Values.BINARY else math.inf
-        self.block, self.slack = min(_BLOCK, dictionary.n_features), 0.5 * tolerance(x.dtype)
+        self.block, self.slack = min(_BLOCK, self.dictionary.n_features), 0.5 * tolerance(x.dtype)
         self.index = torch.empty(len(x), 0, dtype=torch.int64, device=x.device)
         self.sign = torch.empty(len(x), 0, dtype=torch.float64, device=x.device)
         self.z = torch.empty_like(self.sign)
         self.dual = torch.zeros(x.shape, dtype=torch.float64, device=x.device)
         self.patience = torch.zeros(len(x), dtype=torch.int64, device=x.device)
-        correlation = dictionary.correlate(x)
-        found, features = largest(correlation, self.block, signed=self.signed)
+        found, features = largest(self.dictionary.correlate(x), self.block, signed=self.signed)
         self.penalty = _FIRST * self._size(found)[:, 0].clamp(min=0).double()
         self.status = torch.where(x.square().sum(1) > 0, RUNNING, int(Status.OK))
         self._add(found, features)
@@ -155,11 +157,8 @@ class _Blocks:
         met, at_zero, y = (torch.stack([z, fit, slope], dim=1).to(rows.dtype) @ rows).unbind(1)
         fits = (self.x - at_zero).norm(dim=1) <= rounding(self.x.dtype) * self.x.norm(dim=1)
         penalty = self.penalty.to(rows.dtype)[:, None]
-        correlation = self.dictionary.correlate(torch.where(fits[:, None], penalty * y, self.x - met))
-        sample, slot = (self.index >= 0).nonzero(as_tuple=True)
-        freed = self._held() & (correlation.gather(1, self.index.clamp(min=0)) < penalty * (1 - self.slack))
-        correlation[sample, self.index[sample, slot]] = 0
-        found, features = largest(correlation, self.block, signed=self.signed)
+        found, features, own = self._found(torch.where(fits[:, None], penalty * y, self.x - met), rows, penalty[:, 0])
+        freed = self._held() & (own < penalty * (1 - self.slack))
         violated = (self._size(found)[:, 0] > penalty[:, 0] * (1 + self.slack)) | freed.any(dim=1)
         self._prove((fits & ~violated & (self.status == RUNNING)).nonzero()[:, 0], self._size(found)[:, 0].double() / self.penalty)
         self.sign = torch.where(freed, 1.0, self.sign)
@@ -170,6 +169,14 @@ class _Blocks:
         shrinks = (fit * slope > 0) & (size > rounding(self.x.dtype) * size.amax(1, keepdim=True))
         room = torch.where(shrinks, fit / slope, math.inf).amin(dim=1)
         self.penalty = torch.where(fits, torch.minimum(self.penalty, 0.5 * room), torch.where(falls, _FALL * self.penalty, self.penalty))
+
+    def _found(self, left: Tensor, rows: Tensor, penalty: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The largest correlations above the penalty and their features, zeros where there are no more of them; and those of what is active."""
+        own = torch.where(self.index >= 0, (rows @ left[:, :, None])[:, :, 0], 0.0)
+        features, found = self.search.readings(left, self.index.clamp(min=0), -own)(penalty, signed=self.signed)  # of the others, that is
+        missing = max(0, self.block - found.shape[1])
+        found, places = largest(functional.pad(found, (0, missing)), self.block, signed=self.signed)
+        return found, functional.pad(features, (0, missing)).gather(1, places), own
 
     def _size(self, correlations: Tensor) -> Tensor:
         return correlations.abs() if self.signed else correlations
