@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tegum.decoders import Status, Values, decode
+from tegum.decoders import Status, Values, _posterior_mean, decode
 from tegum.decoders.approximate_message_passing import AMP
 from tegum.decoders.bayes_amp import BayesAMP
 from tegum.decoders.vector_amp import VAMP
@@ -21,8 +21,9 @@ def noisy(D, z, noise_std, seed=1):
     return x + noise_std * torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(seed))
 
 
-def test_of_one_active_feature_the_first_step_has_the_exact_posterior_odds():
+def test_of_one_active_feature_the_first_step_has_the_exact_posterior_odds(monkeypatch):
     """P(i | x) ~ exp(-|x - D_i|^2 / (2 sigma^2)) with sigma^2 = tau^2 = |x|^2 / d: the odds of chances differ by exactly these exponents."""
+    monkeypatch.setattr(_posterior_mean, "_FIRST_CUT", 1e-2)  # so that most samples list several features
     D = gaussian(60, 20, seed=0, dtype=torch.float64)
     x = noisy(D, ExactlyK(n_features=60, n_active=1).sample(30, seed=1, dtype=torch.float64), 0.3)
     out = decode(D, x, BayesAMP(prior="binary", n_active=1, max_steps=1))

@@ -5,10 +5,11 @@ import inspect
 import pytest
 import torch
 
-from tegum.decoders import Status, decode
+from tegum.decoders import Status, _base, decode
 from tegum.decoders.approximate_message_passing import AMP
 from tegum.decoders.basis_pursuit import BasisPursuit
 from tegum.decoders.bayes_amp import BayesAMP
+from tegum.decoders.fista import FISTA
 from tegum.decoders.linear_probe import LinearProbe
 from tegum.decoders.matched_filter import MatchedFilter
 from tegum.decoders.orthogonal_matching_pursuit import OMP
@@ -128,3 +129,33 @@ def test_a_dictionary_that_is_being_trained_is_decoded_without_a_graph():
 )
 def test_a_decoder_says_what_of_the_truth_it_was_told(decoder, told):
     assert decoder.told == told
+
+
+@pytest.mark.parametrize("decoder", [TopK(n_active=3), FISTA(penalty=0.1)], ids=["top-k", "FISTA, warm"])
+def test_a_batch_shared_out_among_threads_is_the_same_batch(decoder, monkeypatch):
+    D = gaussian(200, 40, dtype=torch.float64)
+    z = ExactlyK(n_features=200, n_active=3).sample(50, seed=0, dtype=torch.float64)
+    x = D.encode(z)
+    x[11] = torch.nan
+    start = {"start": z} if isinstance(decoder, FISTA) else {}
+    whole, threads, seen = decode(D, x, decoder, **start), torch.get_num_threads(), []
+    run = type(decoder).run
+
+    def recorded(self, state, dictionary, x, *start):
+        seen.append((len(x), torch.get_num_threads()))
+        return run(self, state, dictionary, x, *start)
+
+    monkeypatch.setattr(type(decoder), "run", recorded)
+    monkeypatch.setattr(_base, "A_THREAD", 10)
+    try:
+        torch.set_num_threads(3)
+        shared = decode(D, x, decoder, **start)
+        assert torch.get_num_threads() == 3
+        assert sorted(seen) == [(16, 1), (17, 1), (17, 1)]
+        decode(D, x[:29], decoder, **({"start": z[:29]} if start else {}))  # too few for three
+        assert seen[3:] == [(29, 3)]
+    finally:
+        torch.set_num_threads(threads)
+    assert shared.status.equal(whole.status)
+    assert shared.z.dense().allclose(whole.z.dense(), atol=1e-12)
+    assert shared.residual.allclose(whole.residual, equal_nan=True)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tegum._threads import shared_out
 from tegum.checks import check_count
 from tegum.dictionaries import Dictionary
 from tegum.dictionaries._base import BLOCK
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HELD = 1 << 26  # numbers that a decoder may hold; larger batches are decoded in parts
+A_THREAD = 256  # samples at least for each thread, where a batch is shared out
 SEARCHED = 1 << 10  # features that are searched at a time, of so many samples that blocks of their correlations stay in cache
 
 
@@ -238,7 +240,7 @@ def decode(
         state = decoder.init(dictionary) if state is None else state
         for first in range(0, max(1, len(x)), size):
             rows = slice(first, first + size)
-            parts.append(_decode(dictionary, x[rows], decoder, state, None if start is None else start[rows]))
+            parts += _by_threads(dictionary, x[rows], decoder, state, None if start is None else start[rows])
             tick(min(len(x), first + size))
     out = Decoded(
         SparseCodes.concatenate([part.z for part in parts]),
@@ -273,6 +275,26 @@ def _check_start(start: Any, dictionary: Dictionary, x: Tensor, decoder: Decoder
         raise ValueError("start names a feature twice in one sample")
     if not torch.isfinite(start.values).all():
         raise ValueError("start holds values that are not finite")
+
+
+def _by_threads(dictionary: Dictionary, x: Tensor, decoder: Decoder, state: Any, start: SparseCodes | None) -> list[Decoded]:
+    """Many samples on the CPU are shared out among threads, each of which works alone: many small steps gain nothing by threads within."""
+    threads = torch.get_num_threads()
+    if x.device.type != "cpu" or len(x) < max(2, threads) * A_THREAD:
+        return [_decode(dictionary, x, decoder, state, start)]
+    found: dict[int, Decoded] = {}
+
+    def some(first: int, last: int) -> None:
+        torch.set_num_threads(1)
+        try:
+            with torch.no_grad():
+                rows = slice(first, last)
+                found[first] = _decode(dictionary, x[rows], decoder, state, None if start is None else start[rows])
+        finally:
+            torch.set_num_threads(threads)
+
+    shared_out(some, len(x))
+    return [found[first] for first in sorted(found)]
 
 
 def _decode(dictionary: Dictionary, x: Tensor, decoder: Decoder, state: Any, start: SparseCodes | None) -> Decoded:

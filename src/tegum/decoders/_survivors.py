@@ -21,7 +21,7 @@ from tegum.dictionaries.dense import Dense
 from tegum.shapes import Float, Int
 
 _ROOM = 256  # entries a row that there is room for at first; where a row has more, the pass is made again
-_WORTH_THREADS = 1 << 20  # numbers
+_WORTH_THREADS = 1 << 22  # numbers
 
 
 def survivors(
@@ -71,6 +71,8 @@ class Search:
         signed: bool = False,
     ) -> tuple[Tensor, Tensor]:
         offset = v.new_zeros(screen.n) if offset is None else offset
+        if screen.crowded(v, limits, offset):
+            return survivors(self._full(v, indices, added), limits, offset, signed=signed)
         found, values, refused = screen.above(v, indices, added, limits, offset, signed=signed)
         if not refused.any():
             return found, values

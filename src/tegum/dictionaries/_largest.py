@@ -16,7 +16,7 @@ from tegum.shapes import Float, Int
 
 _GROUP = 16  # between 8 and 32 it matters little
 _SHORT, _FEW = 512, 16  # rows shorter than the first, or than the second times k, are left to torch.topk
-_WORTH_THREADS = 1 << 20  # numbers
+_WORTH_THREADS = 1 << 22  # numbers
 
 
 def largest(

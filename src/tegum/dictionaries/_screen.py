@@ -26,11 +26,12 @@ from tegum.shapes import Bool, Float, Int
 _PRODUCTS = 1 << 20  # integer products held at a time
 _LEAST_BLOCK = 1024  # features multiplied at a time, at least
 _WORTH = 1 << 23  # multiplications of a whole product below which rounding and listing cost more than they save
-_WORTH_THREADS = 1 << 20  # products
+_WORTH_THREADS = 1 << 22  # products
 _LEAST_DIMS, _MOST_DIMS = 16, 1 << 16  # a vector's; and 127^2 d stays below 2^31
 _SMALLEST = 1e-15  # scales between this and its inverse: float32 holds the square of either
 _ROOM = 512  # candidates a sample
 _TRIED = 1 << 10  # samples that are tried whatever becomes of them
+_CROWD = 24  # features at least for one that is above a limit
 _FEW = 32  # features at least for one that is wanted: with fewer, most of them would be in question
 
 
@@ -46,6 +47,7 @@ class Screen:
         self.p = torch.from_numpy(np.pad(p, ((0, beyond), (0, 0))))
         self.t, self.size = np.pad(t, (0, beyond), constant_values=np.nan), np.pad(np.maximum(size, _SMALLEST), (0, beyond))
         # of all directions, the largest |e_j| / |D_j|: then one number a sample times |D_j| bounds the error
+        self.typical = float(np.sqrt(np.mean(size.astype(np.float64) ** 2) / self.d))  # standard deviation of <D_j, x> at |x| = 1
         self._asked = self._in_vain = 0  # rows, and those that were refused
         self.share = float((wrong / np.maximum(size, np.finfo(np.float32).tiny)).max())
 
@@ -62,6 +64,12 @@ class Screen:
     def helps(self, rows: int, wanted: int = 1) -> bool:
         """Whether a search of so many samples, for so many features each, is quicker by it; not where it has mostly been in vain."""
         return rows * self.n * self.d >= _WORTH and wanted * _FEW <= self.n and 2 * self._in_vain <= self._asked + _TRIED
+
+    def crowded(self, x: Float[Tensor, "batch dims"], limits: Float[Tensor, " batch"], offset: Float[Tensor, " features"]) -> bool:
+        """Whether so many are to be expected `above` that the full product is quicker: by the normal law, for products with no order in them."""
+        noise = x.norm(dim=1) * self.typical
+        over = (limits + offset.mean()) / noise - 2 * self.share * self.d**0.5
+        return float(torch.special.ndtr(-over).mean()) * _CROWD > 1
 
     def largest(
         self, x: Float[Tensor, "batch dims"], k: int, *, signed: bool
