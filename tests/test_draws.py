@@ -138,3 +138,11 @@ def test_normals_in_numba_are_bit_identical_to_torch(n):
         wanted = draws._by_torch(seed, draws.DIRECTIONS, rows, n, instance, step)
         assert draws.normals(seed, draws.DIRECTIONS, rows, n, instance=instance, step=step).equal(wanted)
     assert wanted.abs().max() > 2
+
+
+def test_normals_whose_arguments_broadcast_otherwise_are_drawn_all_the_same():
+    one, seeds = torch.tensor([3]), torch.arange(5)
+    several = draws.normals(seeds, draws.DIRECTIONS, one, 6)
+    assert several.shape == (5, 6)
+    assert several[2].equal(draws.normals(2, draws.DIRECTIONS, one, 6)[0])
+    assert draws.normals(1, draws.DIRECTIONS, one, 6, step=torch.tensor(4)).equal(draws.normals(1, draws.DIRECTIONS, one, 6, step=4))

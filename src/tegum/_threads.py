@@ -1,10 +1,33 @@
 """Ranges of work over a few threads, as many as torch has: compiled kernels release the interpreter's lock."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
+
+_lock, _inside, _count = threading.Lock(), 0, 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch works on one thread within, for the thread that asks; when it leaves, its count is again what it was when the first came in.
+
+    Torch also keeps the last count set for threads that have not used it yet: one that uses torch for the first time meanwhile stays at 1.
+    """
+    global _inside, _count  # noqa: PLW0603 - torch's count is the process's too
+    now = torch.get_num_threads()  # a thread's first question takes over the process's count, so it must come before the answer is changed
+    with _lock:
+        _count = _count if _inside else now
+        _inside += 1
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            torch.set_num_threads(_count)
 
 
 def shared_out(work: Callable[[int, int], object], n: int, *, worth: bool = True) -> None:

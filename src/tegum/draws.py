@@ -108,7 +108,8 @@ def normals(
     seed: int | Tensor, stream: int, rows: Int[Tensor, " rows"], n: int, *, instance: int | Tensor = 0, step: int = 0
 ) -> Float[Tensor, "rows n"]:
     """`n` standard normal numbers a row, float64: entry t of row r is word t % 4 of block r, index t // 4. `seed` and `instance` may be (rows,)."""
-    compiled = _kernels() if rows.device.type == "cpu" else None
+    alike = all(not isinstance(v, Tensor) or (v.device.type == "cpu" and v.numel() in (1, len(rows))) for v in (seed, instance))
+    compiled = _kernels() if alike and rows.device.type == "cpu" and isinstance(step, int) else None
     return (
         _by_torch(seed, stream, rows, n, instance, step)
         if compiled is None

@@ -23,7 +23,7 @@ def noisy(D, z, noise_std, seed=1):
 
 def test_of_one_active_feature_the_first_step_has_the_exact_posterior_odds(monkeypatch):
     """P(i | x) ~ exp(-|x - D_i|^2 / (2 sigma^2)) with sigma^2 = tau^2 = |x|^2 / d: the odds of chances differ by exactly these exponents."""
-    monkeypatch.setattr(_posterior_mean, "_FIRST_CUT", 1e-2)  # so that most samples list several features
+    monkeypatch.setitem(_posterior_mean._FIRST, "binary", (1e-2, 0.7))  # so that most samples list several features
     D = gaussian(60, 20, seed=0, dtype=torch.float64)
     x = noisy(D, ExactlyK(n_features=60, n_active=1).sample(30, seed=1, dtype=torch.float64), 0.3)
     out = decode(D, x, BayesAMP(prior="binary", n_active=1, max_steps=1))

@@ -1,6 +1,7 @@
 """`decode`, the one door, and what it returns; and top-k by hand."""
 
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -159,3 +160,18 @@ def test_a_batch_shared_out_among_threads_is_the_same_batch(decoder, monkeypatch
     assert shared.status.equal(whole.status)
     assert shared.z.dense().allclose(whole.z.dense(), atol=1e-12)
     assert shared.residual.allclose(whole.residual, equal_nan=True)
+
+
+def test_threads_that_decode_at_once_leave_torchs_count_as_it_was(monkeypatch):
+    monkeypatch.setattr(_base, "A_THREAD", 2)
+    threads, x = torch.get_num_threads(), X.repeat(20, 1)
+    try:
+        torch.set_num_threads(3)
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: decode(D, x, TopK(n_active=2)), range(12)))
+            assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(4) as pool:
+            assert set(pool.map(lambda _: torch.get_num_threads(), range(12))) == {3}
+    finally:
+        torch.set_num_threads(threads)
+    assert all(one.z.indices.equal(found[0].z.indices) for one in found)

@@ -42,3 +42,14 @@ def test_a_direction_that_is_there_already_leaves_nothing(monkeypatch):
         along, _, length = split(Q, 1, direction)
         assert float(length) < 1e-6
         assert float(along) == pytest.approx(1, abs=1e-6)
+
+
+def test_directions_that_lie_by_columns_are_split_like_any_others():
+    rows = torch.nn.functional.normalize(torch.randn(9, 20, generator=torch.Generator().manual_seed(0)), dim=1)
+    Q, (_, across, length) = torch.zeros(9, 2, 20), split(torch.zeros(9, 2, 20), 0, rows.T.contiguous().T)
+    x = rows.clone()
+    take(Q, 0, across, length, x)
+    assert Q[:, 0].allclose(rows, atol=1e-6)
+    assert float(x.abs().max()) < 1e-6
+    with pytest.raises(RuntimeError):
+        take(Q, 1, across, length, x.T.contiguous().T)  # what is not done in place is not done

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tegum._threads import shared_out
+from tegum._threads import one_thread, shared_out
 from tegum.checks import check_count
 from tegum.dictionaries import Dictionary
 from tegum.dictionaries._base import BLOCK
@@ -285,13 +285,9 @@ def _by_threads(dictionary: Dictionary, x: Tensor, decoder: Decoder, state: Any,
     found: dict[int, Decoded] = {}
 
     def some(first: int, last: int) -> None:
-        torch.set_num_threads(1)
-        try:
-            with torch.no_grad():
-                rows = slice(first, last)
-                found[first] = _decode(dictionary, x[rows], decoder, state, None if start is None else start[rows])
-        finally:
-            torch.set_num_threads(threads)
+        rows = slice(first, last)
+        with one_thread(), torch.no_grad():
+            found[first] = _decode(dictionary, x[rows], decoder, state, None if start is None else start[rows])
 
     shared_out(some, len(x))
     return [found[first] for first in sorted(found)]

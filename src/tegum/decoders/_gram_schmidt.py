@@ -25,8 +25,9 @@ def split(
     compiled = _kernels() if Q.device.type == "cpu" else None
     if compiled is None:
         return plain_split(Q[:, :n], directions)
-    across, along, length = directions.clone().numpy(), np.zeros((len(Q), n), directions.numpy().dtype), directions.new_empty(len(Q))
-    work = partial(compiled.split_rows, Q.numpy().reshape(-1), Q.shape[1], n, across.reshape(-1), along, length.numpy(), NEAR)
+    across = directions.clone(memory_format=torch.contiguous_format).numpy()
+    along, length = np.zeros((len(Q), n), across.dtype), directions.new_empty(len(Q))
+    work = partial(compiled.split_rows, Q.view(-1).numpy(), Q.shape[1], n, across.reshape(-1), along, length.numpy(), NEAR)
     shared_out(work, len(Q), worth=across.size * n >= _WORTH_THREADS)
     return torch.from_numpy(along), torch.from_numpy(across), length
 
@@ -45,12 +46,12 @@ def take(
     along = length.new_empty(len(Q))
     work = partial(
         compiled.take_rows,
-        Q.numpy().reshape(-1),
+        Q.view(-1).numpy(),
         Q.shape[1],
         n,
         across.numpy().reshape(-1),
         length.numpy(),
-        x.numpy().reshape(-1),
+        x.view(-1).numpy(),
         along.numpy(),
     )
     shared_out(work, len(Q), worth=False)

@@ -10,8 +10,7 @@ _load, _of = loader(LANES), filler(LANES)
 
 @inlined
 def _dot(a, at, b, to, d):
-    zero = a[at] - a[at]  # of the arrays' type
-    sums, whole = _of(zero), d - d % LANES
+    sums, whole = _of(type(a[at])(0)), d - d % LANES
     for j in range(0, whole, LANES):
         sums = fma(_load(a, at + j), _load(b, to + j), sums)
     out = total(sums)

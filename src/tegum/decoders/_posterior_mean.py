@@ -3,8 +3,8 @@
 Each entry is 0, or active by a small chance with a value drawn from the prior. Given r = z + noise the best estimate is E[z | r], and its slope
 is Var[z | r] over the variance of the noise (`tegum.theory.priors`). Only entries that are active with a chance above a cut are kept: the many
 others hold next to nothing of z, and lists of the few cost next to nothing. A cut of .05 halves the time of the first step that one of .01 takes and
-reads as many codes (N = 4,096, k = 16, d = 84 to 150: 512 samples each); but near the end entries that come and go there keep one sample in five
-from settling, so it falls to .001, by when there are few to list.
+reads as many codes of ones (N = 4,096, k = 16, d = 84 to 150: 512 samples each), but loses small values; and near the end entries that come and go
+there keep one sample in five from settling, so it falls to .001, by when there are few to list.
 
 A density that is not known is learnt, sample by sample. It begins as |x|^2 says, and then follows the mean chance of the step before:
 expectation maximisation (Krzakala et al. 2012, eq. 63; Vila & Schniter 2013, sec. III). With few features active its own first steps lead it
@@ -27,7 +27,13 @@ from tegum.shapes import Float, Int
 from tegum.theory.priors import posterior, value_moments
 
 KIND = {"binary": Values.BINARY, "uniform": Values.NONNEGATIVE, "gaussian": Values.SIGNED, "signed": Values.SIGNED}
-_FIRST_CUT, _CUT, _FALL = 5e-2, 1e-3, 0.5
+_CUT = 1e-3
+_FIRST = {
+    "binary": (5e-2, 0.5),
+    "signed": (5e-2, 0.5),
+    "uniform": (1e-2, 0.7),
+    "gaussian": (1e-2, 0.7),
+}  # and what is kept of it at each step
 _UNEXPLAINED = 2.0  # lengths of the noise
 
 
@@ -95,7 +101,7 @@ class PosteriorMean(Denoiser):
 
     def __init__(self, prior: str, norms: Float[Tensor, " features"], active: Float[Tensor, " batch"], *, trust: float) -> None:
         self.prior, self.norms, self.trust = prior, norms, trust
-        self.cut = _FIRST_CUT
+        self.cut, self.fall = _FIRST[prior]
         self.least_norm = float(norms.min())
         self.offset = norms / 2 if prior in ("binary", "signed") else torch.zeros_like(norms)
         self.active, self.log_odds = active.clamp(min=0), self._log_odds(active)
@@ -115,9 +121,8 @@ class PosteriorMean(Denoiser):
         slope = (spread / noise).mul_(there).sum(dim=1)
         if self.trust < 1:
             self.log_odds = self._log_odds(self.trust * self.active + (1 - self.trust) * chance.sum(dim=1))
-        clear = chance > 0.5 if self.cut < _FIRST_CUT else None  # at the first step there is too much noise for all to be right
-        self.cut = max(_CUT, self.cut * _FALL)
-        return Estimate(indices, mean, mean * norms, slope, clear)
+        self.cut = max(_CUT, self.cut * self.fall)
+        return Estimate(indices, mean, mean * norms, slope, chance > 0.5)
 
     def keep(self, slots: Int[Tensor, " kept"]) -> None:
         """What the density is, for these samples."""

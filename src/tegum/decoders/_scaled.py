@@ -4,14 +4,13 @@ By its length: then no feature wins because its direction is long, and what is f
 of z, for x = sum_i (z_i |D_i|) (D_i / |D_i|). By its squared length: then correlations are projections, at the scale of z itself.
 """
 
-import functools
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from tegum.dictionaries import Dictionary
-from tegum.dictionaries._screen import Screen
+from tegum.dictionaries._screen import OnDemand
 from tegum.dictionaries.dense import Dense
 from tegum.shapes import Float, Int
 
@@ -32,23 +31,20 @@ class Scaled:
         self.by, self.n_features = by, dictionary.n_features
         self._once = isinstance(dictionary, Dense)
         self._dictionary = Dense(dictionary.dense() / by[:, None]) if self._once else dictionary
+        self._screen = OnDemand(self._dictionary.table if isinstance(self._dictionary, Dense) else None)
 
     def largest(self, x: Float[Tensor, "batch dims"], k: int, *, signed: bool) -> tuple[Float[Tensor, "batch k"], Int[Tensor, "batch k"]]:
         """The k largest inner products of each x (in magnitude if `signed`), largest first, and their features."""
         k = min(k, self.n_features)
-        if self._screen is None or not self._screen.helps(len(x), k):
+        if (screen := self._screen(len(x), k)) is None:
             return self._full(x, k, signed=signed)
-        values, features, refused = self._screen.largest(x, k, signed=signed)
+        values, features, refused = screen.largest(x, k, signed=signed)
         if refused.any():
             values[refused], features[refused] = self._full(x[refused], k, signed=signed)
         return values, features
 
     def _full(self, x: Tensor, k: int, *, signed: bool) -> tuple[Tensor, Tensor]:
         return self._dictionary.largest(x, k, signed=signed, scale=None if self._once else self.by)
-
-    @functools.cached_property
-    def _screen(self) -> Screen | None:
-        return Screen.of(self._dictionary.table) if isinstance(self._dictionary, Dense) and self._once else None
 
     def correlations(self, x: Float[Tensor, "batch dims"]) -> Iterator[tuple[slice, Float[Tensor, "batch some"]]]:
         """Inner products, a block of features at a time; one block may be overwritten by the next."""

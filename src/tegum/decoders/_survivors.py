@@ -1,6 +1,6 @@
 """Survivors: the entries of each row above that row's threshold, as lists: after it almost all of an array of (samples, features) is zero.
 
-Message passing needs the whole array of correlations once a step; whatever follows then costs only what is listed. On the CPU one compiled pass
+Message passing looks through all correlations once a step; whatever follows then costs only what is listed. On the CPU one compiled pass
 (`_survivors_numba.py`), a tenth of what the same takes in torch; elsewhere torch.
 """
 
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from tegum._threads import shared_out
 from tegum.dictionaries import Dictionary
-from tegum.dictionaries._screen import Screen
+from tegum.dictionaries._screen import OnDemand, Screen
 from tegum.dictionaries.dense import Dense
 from tegum.shapes import Float, Int
 
@@ -49,11 +49,12 @@ class Search:
 
     def __init__(self, dictionary: Dictionary) -> None:
         self.dictionary = dictionary
+        self._screen = OnDemand(dictionary.table if isinstance(dictionary, Dense) else None)
 
     def readings(self, v: Float[Tensor, "batch dims"], indices: Int[Tensor, "batch some"], added: Float[Tensor, "batch some"]) -> Above:
         """<D_j, v>, and what is added to that of the features named; in a row `indices` may pad with a feature to which 0 is added."""
-        if self._screen is not None and self._screen.helps(len(v)):
-            return partial(self._screened, self._screen, v, indices, added)
+        if (screen := self._screen(len(v))) is not None:
+            return partial(self._screened, screen, v, indices, added)
         return partial(survivors, self._full(v, indices, added))
 
     def _full(self, v: Tensor, indices: Tensor, added: Tensor) -> Tensor:
@@ -82,10 +83,6 @@ class Search:
         for whole, part in zip((found, values), again, strict=True):
             whole[refused, : part.shape[1]] = part
         return found, values
-
-    @functools.cached_property
-    def _screen(self) -> Screen | None:
-        return Screen.of(self.dictionary.table) if isinstance(self.dictionary, Dense) else None
 
 
 def plain(values: Tensor, limits: Tensor, offset: Tensor, *, signed: bool) -> tuple[Tensor, Tensor]:

@@ -95,7 +95,7 @@ class _Chosen:
     def __init__(self, x: Float[Tensor, "batch dims"], most: int, unit: Scaled) -> None:
         self.unit, self.n = unit, 0
         room = min(most, _FIRST)
-        self.residual = x.clone()
+        self.residual = x.clone(memory_format=torch.contiguous_format)
         self.indices = torch.full((len(x), most), -1, dtype=torch.int64, device=x.device)
         self.Q, self.R = x.new_zeros(len(x), room, x.shape[1]), x.new_zeros(len(x), most, most)
         self.Qx = x.new_zeros(len(x), most)

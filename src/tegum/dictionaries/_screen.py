@@ -38,38 +38,45 @@ _FEW = 32  # features at least for one that is wanted: with fewer, most of them 
 class Screen:
     """The rows of a float table on the CPU, also in eight bits; `Screen.of` says None where there is nothing to gain."""
 
-    def __init__(self, table: Float[Tensor, "features dims"], compiled: ModuleType) -> None:
-        self.table, self.compiled = table.detach().contiguous(), compiled
+    def __init__(self, table: Float[Tensor, "features dims"]) -> None:
+        self.table = table.detach().contiguous()
         self.n, self.d = table.shape
         self.padded = -(-self.d // 16) * 16
         p, t, size, wrong = self._rounded(self.table)
-        beyond = -self.n % compiled.WIDE  # blocks are whole vectors; what is no number (t there) is not above anything
+        beyond = -self.n % self.compiled.WIDE  # blocks are whole vectors; what is no number (t there) is not above anything
         self.p = torch.from_numpy(np.pad(p, ((0, beyond), (0, 0))))
         self.t, self.size = np.pad(t, (0, beyond), constant_values=np.nan), np.pad(np.maximum(size, _SMALLEST), (0, beyond))
         # of all directions, the largest |e_j| / |D_j|: then one number a sample times |D_j| bounds the error
         self.typical = float(np.sqrt(np.mean(size.astype(np.float64) ** 2) / self.d))  # standard deviation of <D_j, x> at |x| = 1
         self._asked = self._in_vain = 0  # rows, and those that were refused
-        self.share = float((wrong / np.maximum(size, np.finfo(np.float32).tiny)).max())
+        self.share = float((wrong / np.maximum(size, _SMALLEST)).max())
 
     @classmethod
     def of(cls, table: Float[Tensor, "features dims"]) -> "Screen | None":
         """For tables of float32 or float64, large ones, on a processor that multiplies bytes; None elsewhere."""
         if table.device.type != "cpu" or table.dtype not in (torch.float32, torch.float64) or len(table) < _LEAST_BLOCK:
             return None
-        if not _LEAST_DIMS <= table.shape[1] < _MOST_DIMS or not multiplies_bytes() or (compiled := _kernels()) is None:
+        if not _LEAST_DIMS <= table.shape[1] < _MOST_DIMS or not multiplies_bytes() or _kernels() is None:
             return None
-        screen = cls(table, compiled)
-        return screen if screen.size.max() < 1 / _SMALLEST else None  # in float32; so NaN and infinity are out too
+        screen = cls(table)
+        return screen if screen.size.max() < 1 / _SMALLEST and screen.share < 1 else None  # NaN and infinity are neither
 
-    def helps(self, rows: int, wanted: int = 1) -> bool:
-        """Whether a search of so many samples, for so many features each, is quicker by it; not where it has mostly been in vain."""
-        return rows * self.n * self.d >= _WORTH and wanted * _FEW <= self.n and 2 * self._in_vain <= self._asked + _TRIED
+    @property
+    def compiled(self) -> ModuleType:
+        """The kernels."""
+        kernels = _kernels()
+        assert kernels is not None  # `of` has looked
+        return kernels
+
+    def helps(self) -> bool:
+        """Whether a search is quicker by it: not where it has mostly been in vain."""
+        return 2 * self._in_vain <= self._asked + _TRIED
 
     def crowded(self, x: Float[Tensor, "batch dims"], limits: Float[Tensor, " batch"], offset: Float[Tensor, " features"]) -> bool:
         """Whether so many are to be expected `above` that the full product is quicker: by the normal law, for products with no order in them."""
         noise = x.norm(dim=1) * self.typical
         over = (limits + offset.mean()) / noise - 2 * self.share * self.d**0.5
-        return float(torch.special.ndtr(-over).mean()) * _CROWD > 1
+        return float(torch.special.ndtr(-over).nanmean()) * _CROWD > 1
 
     def largest(
         self, x: Float[Tensor, "batch dims"], k: int, *, signed: bool
@@ -196,8 +203,24 @@ class Screen:
 
     def _lists(self, rows: int, room: int, samples: "_Samples") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Room for candidates, how many there are, and which rows are refused from the start: those whose scale float32 cannot square."""
-        refused = ~((samples.scale > _SMALLEST) & (samples.scale < 1 / _SMALLEST))
+        refused = ~((samples.scale > _SMALLEST) & (samples.scale < 1 / _SMALLEST) & np.isfinite(samples.slack))
         return _scratch("ids", (rows, room), np.int32), np.zeros(rows, np.int64), refused
+
+
+class OnDemand:
+    """The screen of a table, made at the first search that is large enough to gain by one; without a table there is none."""
+
+    def __init__(self, table: Float[Tensor, "features dims"] | None) -> None:
+        self._table, self._screen, self._made = table, None, table is None
+
+    def __call__(self, rows: int, wanted: int = 1) -> Screen | None:
+        """For a search of so many samples, for so many features each."""
+        if self._table is None or rows * self._table.numel() < _WORTH or wanted * _FEW > len(self._table):
+            return None
+        with _making:
+            if not self._made:
+                self._screen, self._made = Screen.of(self._table), True
+        return self._screen if self._screen is not None and self._screen.helps() else None
 
 
 class _Samples(NamedTuple):
@@ -211,7 +234,8 @@ class _Samples(NamedTuple):
 
 def multiplies_bytes() -> bool:
     """Whether the processor has instructions for products of bytes; without them integer products are slower than float32 ones, or wrong."""
-    return torch.backends.cpu.get_cpu_capability().startswith("AVX512") and torch.cpu._is_vnni_supported()
+    seen = getattr(torch.cpu, "_is_vnni_supported", None)  # not in every version
+    return seen is not None and torch.backends.cpu.get_cpu_capability().startswith("AVX512") and seen()
 
 
 def _scratch(name: str, shape: tuple[int, int], kind: type) -> np.ndarray:
@@ -224,6 +248,7 @@ def _scratch(name: str, shape: tuple[int, int], kind: type) -> np.ndarray:
 
 
 _kept = threading.local()
+_making = threading.Lock()
 
 
 @functools.cache

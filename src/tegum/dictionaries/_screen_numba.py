@@ -10,6 +10,7 @@ from tegum.dictionaries._running_top_numba import keep_largest, sort_down
 
 WIDE = 64  # products looked at at a time: one bit each in a word
 _load, _fill = loader(WIDE), filler(WIDE)
+_LEAST = np.float32(1e-30)  # a scale whose inverse float32 holds
 _CACHED = 1 << 16  # numbers of the table that are multiplied with all rows before the next are read
 _ONE = LANES
 _one, _one_of = loader(_ONE), filler(_ONE)
@@ -22,7 +23,7 @@ def peaks(k: int, n: int) -> int:
 
 @kernel
 def round_rows(numbers, d, q, scale, size, wrong, first, last):
-    """Rows of float32 as scale x whole numbers of -127 to 127; their lengths, and those of what rounding took. A row of zeros has scale 0."""
+    """Rows of float32 as scale x whole numbers of -127 to 127; their lengths, and those of what rounding took. Next to nothing has scale 0."""
     padded, whole = len(q) // len(scale), d - d % _ONE
     for row in range(first, last):
         begin, to = row * d, row * padded
@@ -33,6 +34,8 @@ def round_rows(numbers, d, q, scale, size, wrong, first, last):
         for j in range(begin + whole, begin + d):
             most = max(most, abs(numbers[j]))
         step = most / np.float32(127)
+        if step < _LEAST:
+            step = np.float32(0)
         inverse = np.float32(1) / step if step > 0 else np.float32(0)
         squares, losses = _one_of(np.float32(0)), _one_of(np.float32(0))
         for j in range(0, whole, _ONE):
@@ -94,7 +97,7 @@ def screen_largest(products, n, feature, t, size, slack, scale, signed, k, limit
             for g in range(0, len(peaks), WIDE):
                 lower = _read(products, begin + j + g, t, feature + j + g, signed) * steps - _load(size, feature + j + g) * slacks
                 store(peaks, g, larger(lower, _load(peaks, g)))
-        limit = max(limits[row], _kth(peaks, places, len(peaks), k))
+        limit = max(limits[row], _kth(peaks, places, len(peaks), k)) if k <= len(peaks) else limits[row]
         below = np.nextafter(limit, np.float32(-np.inf))
         for j in range(0, n, WIDE):
             bound = fma(_read(products, begin + j, t, feature + j, signed), steps, _load(size, feature + j) * slacks)
@@ -130,7 +133,7 @@ def multiply_out(table, n, x, d, ids, counts, at, tails, values, first, last):
 
     Four at a time. The last of d dims are read as a whole vector that ends with them, against x with zeros where it was read before (`tails`).
     """
-    whole, zero = d - d % _ONE, x[0] - x[0]  # of the arrays' type
+    whole, zero = d - d % _ONE, type(x[0])(0)
     for row in range(first, last):
         for j in range(whole, d):
             tails[row * _ONE + _ONE - d + j] = x[row * d + j]
