@@ -4,7 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tegum import decoders, dictionaries, draws, experiments, features, figures, geometry, parts, report, store, theory, toys
+    from tegum import capacity, decoders, dictionaries, draws, experiments, features, figures, geometry, parts, report, store, theory, toys
+    from tegum.capacity import StringSet
     from tegum.decoders import decode
     from tegum.features import SparseCodes
     from tegum.toys import load, train
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "SparseCodes",
+    "StringSet",
+    "capacity",
     "decode",
     "decoders",
     "dictionaries",
@@ -29,7 +32,13 @@ __all__ = [
     "train",
 ]
 
-_HOMES = {"decode": "tegum.decoders", "SparseCodes": "tegum.features", "train": "tegum.toys", "load": "tegum.toys"}
+_HOMES = {
+    "decode": "tegum.decoders",
+    "SparseCodes": "tegum.features",
+    "StringSet": "tegum.capacity",
+    "train": "tegum.toys",
+    "load": "tegum.toys",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,151 @@
+"""A set of strings in superposition: hash each to a direction of +-1, add them up, and ask for a string by its mean product with the sum.
+
+Whether a string is in the set is read off one number, which is 1 for a member and 0 for another, but for noise of the other members. That noise
+is a sum of independent signs, d for each other member, so its law is binomial, exactly: how many strings fit in how many dims follows.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, PositiveInt
+from scipy.stats import binom, norm
+
+from tegum import figures
+from tegum.capacity import StringSet
+from tegum.experiments import Cell, Claim, Experiment, Row, Rows
+
+EDGES = np.linspace(-1.5, 2.5, 65)
+SURE = 1e-3  # the chance that a right law is refuted by one of the cells
+
+
+class SetOfStrings(Experiment):
+    """Readings of members and of other strings, over the number of dims and how many of them there are a member."""
+
+    id = "B1"
+    title = "A set of strings in one vector: hashed, added up, and read back"
+    source = "Gadzinski, 'When Numbers Are Bits'; Bloom 1970"
+
+    class Params(Experiment.Params):
+        """Dims, and dims a member; sets a cell, and other strings that each set is asked for."""
+
+        n_dims: tuple[PositiveInt, ...] = (256, 1024, 4096)
+        dims_per_member: tuple[Annotated[int, Field(ge=2)], ...] = (4, 8, 16, 32, 64)
+        sets: Annotated[int, Field(ge=10)] = 400
+        others: PositiveInt = 500
+
+    presets = {"quick": Params(n_dims=(256, 1024), sets=60, others=300), "paper": Params()}
+
+    def cells(self, params: Params) -> list[Cell]:
+        """One a size."""
+        return [Cell(n_dims=d, dims_per_member=ratio) for d in params.n_dims for ratio in params.dims_per_member]
+
+    def run(self, cell: Cell, params: Params) -> Row:
+        """Make sets, ask each for its members and for others."""
+        d, k = cell.n_dims, max(2, cell.n_dims // cell.dims_per_member)
+        members, others, bits = [], [], []
+        for number in range(params.sets):
+            seed = params.seed + number
+            names = [f"{number}, member {i}" for i in range(k)]
+            s = StringSet(names, n_dims=d, seed=seed)
+            members.append(s.query(names).reading.numpy())
+            others.append(s.query(f"{number}, other {i}" for i in range(params.others)).reading.numpy())
+            bits.append(s.bits)
+        inside, outside = np.array(members), np.array(others)
+        return Row(
+            n_active=k,
+            member_mean=inside.mean(1),
+            member_square=((inside - 1) ** 2).mean(1),
+            other_mean=outside.mean(1),
+            other_square=(outside**2).mean(1),
+            missed=(inside <= 0.5).mean(1),
+            wrong=(outside > 0.5).mean(1),
+            member_counts=np.histogram(inside, EDGES)[0],
+            other_counts=np.histogram(outside, EDGES)[0],
+            bits=float(np.mean(bits)),
+        )
+
+    def claims(self, rows: Rows) -> Iterable[Claim]:
+        """Means, noise, and both kinds of error, each by what one set gives: readings of one set share its members."""
+        worst = float(norm.isf(SURE / 2 / len(rows)))
+        how = f"the largest of {len(rows)} cells, in standard errors over the sets; a right law is above once in {round(1 / SURE):,}"
+        laws = {
+            "members read 1 on average": lambda row, d, k: (row.member_mean, 1.0),  # noqa: ARG005
+            "other strings read 0 on average": lambda row, d, k: (row.other_mean, 0.0),  # noqa: ARG005
+            "the variance of what members read is (k - 1) / d": lambda row, d, k: (row.member_square, (k - 1) / d),
+            "the variance of what others read is k / d": lambda row, d, k: (row.other_square, k / d),
+            "others read above 1/2 as often as the binomial law says": lambda row, d, k: (row.wrong, error_rates(d, k)[0]),
+            "members read below 1/2 as often as the binomial law says": lambda row, d, k: (row.missed, error_rates(d, k)[1]),
+        }
+        for what, law in laws.items():
+            deviations = [_deviation(*law(row, row.n_dims, row.n_active)) for row in rows]
+            yield Claim(f"{what}: largest deviation", float(np.max(deviations)), expected=(None, worst), reason=how)
+        most = max(rows, key=lambda row: (row.dims_per_member, row.n_dims))
+        ratio = most.bits / bloom_bits(most.n_active, error_rates(most.n_dims, most.n_active)[0])
+        yield Claim(
+            f"a Bloom filter that is wrong as seldom takes fewer bits ({most.n_active} members in {most.n_dims:,} dims): ratio", ratio,
+            expected=(1.0, None), reason="the sum can lose members, count them and be read by parts of it, and pays for that",
+        )  # fmt: skip
+
+    def figures(self, rows: Rows) -> Iterable["figures.Figure"]:
+        """The two humps; both errors; what it costs."""
+        params = rows.params
+        d, ratio = max(params.n_dims), sorted(params.dims_per_member)[len(params.dims_per_member) // 2]
+        row = rows.at(n_dims=d, dims_per_member=ratio)
+        k = row.n_active
+        x = np.linspace(EDGES[0], EDGES[-1], 400)
+        yield figures.histogram(
+            EDGES, {"other strings": row.other_counts, "members": row.member_counts}, x_title="reading", marks={"threshold": 0.5},
+            curves={f"N({mean}, {law})": (x, norm.pdf(x, mean, (n / d) ** 0.5)) for mean, law, n in ((0, "k/d", k), (1, "(k-1)/d", k - 1))},
+            caption=f"What {k} members and {params.others} other strings read in {d:,} dims, {params.sets} sets.",
+        )  # fmt: skip
+        table = [
+            {"dims_per_member": row.dims_per_member, "rate": rate, "low": low, "high": high, "error": f"{what}, d = {row.n_dims:,}"}
+            for row in rows
+            for what, values in (("false positives", row.wrong), ("misses", row.missed))
+            if (found := _interval(values))
+            for rate, low, high in [found]
+        ]
+        fine = np.geomspace(min(params.dims_per_member), max(params.dims_per_member), 100)
+        yield figures.lines(
+            table, "dims_per_member", "rate", "error", colour_title="", error=("low", "high"), log_x=True, log_y=True,
+            curves={"Q(sqrt(d/k)/2)": (fine, norm.sf(np.sqrt(fine) / 2))}, x_title="dims a member, d/k", y_title="chance of an error",
+            caption="How often a string that is not in the set reads above 1/2, and one that is in it below; bars: 95% intervals over sets. Not "
+            "drawn: rates of which nothing was seen.",
+        )  # fmt: skip
+        bits = [
+            {"dims_per_member": row.dims_per_member, "bits": row.bits / row.n_active, "n_dims": f"sum, d = {row.n_dims:,}"} for row in rows
+        ]
+        bloom = np.array([bloom_bits(1, float(norm.sf(math.sqrt(ratio) / 2))) for ratio in fine])
+        yield figures.lines(
+            bits, "dims_per_member", "bits", "n_dims", colour_title="", log_x=True, log_y=True,
+            curves={"Bloom filter, as seldom wrong": (fine, bloom)}, x_title="dims a member, d/k", y_title="bits a member",
+            caption="What a member costs: the sum with each dim as a number of the least width that holds them all, and the best Bloom "
+            "filter with as many false positives (and no misses), 1.44 log2(1/rate) bits.",
+        )  # fmt: skip
+
+
+def error_rates(n_dims: int, n_active: int) -> tuple[float, float]:
+    """The chances that one that is not in the set reads above 1/2, and that a member does not: sums of d k and d (k - 1) independent signs."""
+    wrong = binom.sf(math.floor((n_dims * n_active + n_dims / 2) / 2), n_dims * n_active, 0.5)
+    signs = n_dims * (n_active - 1)
+    return float(wrong), float(binom.cdf(math.floor((signs - n_dims / 2) / 2), signs, 0.5))
+
+
+def bloom_bits(n_active: int, rate: float) -> float:
+    """The bits of the best Bloom filter with that false positive rate: k log2(1/rate) / ln 2 (Bloom 1970; Mitzenmacher & Upfal 2005, sec. 5.5)."""
+    return n_active * math.log2(1 / rate) / math.log(2)
+
+
+def _deviation(of_sets: np.ndarray, law: float) -> float:
+    """|mean - law| in standard errors; what was never seen is judged by the chance of that, where sets are few and rates small."""
+    error = of_sets.std(ddof=1) / math.sqrt(len(of_sets))
+    if error == 0:
+        return 0.0 if abs(of_sets.mean() - law) < 0.01 else math.inf
+    return float(abs(of_sets.mean() - law) / error)
+
+
+def _interval(of_sets: np.ndarray) -> tuple[float, float, float] | None:
+    mean, error = float(of_sets.mean()), float(of_sets.std(ddof=1)) / math.sqrt(len(of_sets))
+    return (mean, max(mean - 1.96 * error, mean / 10), mean + 1.96 * error) if mean > 0 else None
