@@ -14,7 +14,7 @@ W = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
 
 LINES = {
     "Run": 3, "Instance": 4, "History": 2 * 3, "SparseCodes": 6 * 2, "Decoded": 6, "Alignment": 2 * 4, "AntipodalPairs": 2 * 4,
-    "CosineHistogram": 2 * 10, "RotationTest": 2 * 5, "Polytopes": 3, "Optimum": 4, "LossTerms": 2 * 4,
+    "CosineHistogram": 2 * 10, "RotationTest": 2 * 5, "Polytopes": 3, "Optimum": 4, "LossTerms": 2 * 4, "Readings": 3, "Members": 2,
 }  # fmt: skip
 
 
@@ -29,6 +29,8 @@ def results():
         run, run.best(), run.history, z, tegum.decode(D, D.encode(z), tegum.decoders.TopK(n_active=2)),
         geometry.align(W, W), geometry.antipodal_pairs(W), geometry.cosine_histogram(W, bins=10), geometry.kurtosis_against_rotations(W, 5),
         geometry.polytopes(torch.eye(4)[:3]), theory.optimal_loss(FEATURES, 2, starts=1), theory.linear_loss_terms(W),
+        tegum.StringSet(["a", "b"]).query(["a", "b", "c"]),
+        tegum.StringSet(["a", "b"]).decode(["a", "b", "c"]),
     ]  # fmt: skip
     return {type(result).__name__: result for result in found}
 

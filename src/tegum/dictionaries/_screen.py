@@ -235,7 +235,7 @@ class _Samples(NamedTuple):
 def multiplies_bytes() -> bool:
     """Whether the processor has instructions for products of bytes; without them integer products are slower than float32 ones, or wrong."""
     seen = getattr(torch.cpu, "_is_vnni_supported", None)  # not in every version
-    return seen is not None and torch.backends.cpu.get_cpu_capability().startswith("AVX512") and seen()
+    return seen is not None and hasattr(torch, "_int_mm") and torch.backends.cpu.get_cpu_capability().startswith("AVX512") and seen()
 
 
 def _scratch(name: str, shape: tuple[int, int], kind: type) -> np.ndarray:
