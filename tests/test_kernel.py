@@ -3,10 +3,15 @@
 import ast
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 import tegum
 from tegum import _kernel_numba
+from tegum._compiled import kernels
 from tegum._kernel_numba import kernel
 
 SOURCE = "def doubled(x):\n    return 2 * x\n"
@@ -53,3 +58,18 @@ def test_every_file_whose_constants_kernels_take_is_in_their_stamp():
             if isinstance(line, ast.ImportFrom) and line.module.startswith("tegum") and not line.module.endswith("_numba"):
                 taken.add(line.module.removeprefix("tegum.").replace(".", "/") + ".py")
     assert taken == set(_kernel_numba._CONSTANTS)
+
+
+def test_without_numba_the_same_is_done_in_torch_and_other_missing_modules_are_not_hidden():
+    code = """
+import sys
+sys.modules["numba"] = None
+import tegum
+D = tegum.dictionaries.gaussian(1200, 60)
+z = tegum.features.ExactlyK(n_features=1200, n_active=2).sample(200, seed=0)
+print([float(tegum.decode(D, D.encode(z), d).exact(z).float().mean()) > 0.9 for d in (tegum.decoders.OMP(n_active=2), tegum.decoders.AMP())])
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.stdout == "[True, True]\n", ran.stderr
+    with pytest.raises(ModuleNotFoundError, match="not_there"):
+        kernels("tegum.not_there")

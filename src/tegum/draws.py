@@ -12,15 +12,18 @@ square root: two libraries round those differently (torch's vectorised square ro
 """
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tegum._compiled import kernels
 from tegum._threads import shared_out
 from tegum.shapes import Float, Int
+
+_kernels = partial(kernels, "tegum._normals_numba")
 
 # What a stream of words is for. A distribution may use up to 64 streams for its events and 64 for their members.
 EVENTS, MEMBERS, WEIGHTS, DIRECTIONS, ROTATIONS = 0, 64, 128, 129, 130
@@ -131,15 +134,6 @@ def _by_kernel(compiled: ModuleType, seed: int | Tensor, stream: int, rows: Tens
     work = partial(compiled.normals_of_rows, seeds, stream, instances, step, names, n, out.numpy())
     shared_out(work, len(rows), worth=out.numel() >= _WORTH_THREADS)
     return out
-
-
-@cache
-def _kernels() -> ModuleType | None:
-    try:
-        from tegum import _normals_numba
-    except ModuleNotFoundError:  # no numba
-        return None
-    return _normals_numba
 
 
 def _sqrt(a: Tensor) -> Tensor:

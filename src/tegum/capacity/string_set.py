@@ -153,12 +153,7 @@ class StringSet:
 
     def merge(self, other: "StringSet") -> "StringSet":
         """Add all of another set to this one, which is returned."""
-        if not isinstance(other, StringSet):
-            raise ValueError(f"a StringSet is merged with another, not with {type(other).__name__}; update adds keys")
-        if (self.n_dims, self.seed) != (other.n_dims, other.seed):
-            raise ValueError(
-                f"sets of {self.n_dims} dims, seed {self.seed} and of {other.n_dims} dims, seed {other.seed} have other directions"
-            )
+        self._alike(other)
         self.totals = self.totals + other.totals
         self.count += other.count
         return self
@@ -171,16 +166,21 @@ class StringSet:
 
     def overlap(self, other: "StringSet") -> float:
         """About how many keys both sets hold: v . w / d, of standard deviation sqrt(k l / d) or so."""
-        if (self.n_dims, self.seed) != (other.n_dims, other.seed):
-            raise ValueError(
-                f"sets of {self.n_dims} dims, seed {self.seed} and of {other.n_dims} dims, seed {other.seed} have other directions"
-            )
+        self._alike(other)
         return float(self.totals.double() @ other.totals.double()) / self.n_dims
 
     @property
     def bits(self) -> int:
         """How many bits the vector takes as it stands: a two's complement number of the least width for each dim."""
         return self.n_dims * (1 + int(self.totals.abs().max()).bit_length())
+
+    def _alike(self, other: "StringSet") -> None:
+        if not isinstance(other, StringSet):
+            raise ValueError(f"a StringSet goes with another, not with {type(other).__name__}; update adds keys")
+        if (self.n_dims, self.seed) != (other.n_dims, other.seed):
+            raise ValueError(
+                f"sets of {self.n_dims} dims, seed {self.seed} and of {other.n_dims} dims, seed {other.seed} have other directions"
+            )
 
     def _sum(self, keys: Sequence[Key]) -> tuple[Tensor, int]:
         total = torch.zeros(self.n_dims, dtype=torch.float64)

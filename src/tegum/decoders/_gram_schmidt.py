@@ -5,14 +5,16 @@ On the CPU in compiled code (`_gram_schmidt_numba.py`), a quarter of what torch 
 
 import functools
 from functools import partial
-from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tegum._compiled import kernels
 from tegum._threads import shared_out
 from tegum.shapes import Float
+
+_kernels = functools.partial(kernels, "tegum.decoders._gram_schmidt_numba")
 
 NEAR = 0.5  # a direction with less than this across the others is orthogonalised twice: rounding has grown by its inverse
 _WORTH_THREADS = 1 << 20  # numbers of the basis
@@ -82,12 +84,3 @@ def plain_take(Q: Tensor, n: int, across: Tensor, length: Tensor, x: Tensor) -> 
 def _once(Q: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
     along = torch.bmm(directions[:, None], Q.mT)  # in half the time of Q @ directions
     return along[:, 0], torch.baddbmm(directions[:, None], along, Q, alpha=-1)[:, 0]
-
-
-@functools.cache
-def _kernels() -> ModuleType | None:
-    try:
-        from tegum.decoders import _gram_schmidt_numba
-    except ModuleNotFoundError:  # no numba
-        return None
-    return _gram_schmidt_numba

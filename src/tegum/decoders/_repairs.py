@@ -12,8 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tegum._compiled import kernels
 from tegum._threads import shared_out
 from tegum.shapes import Float, Int
+
+_kernels = functools.partial(kernels, "tegum.decoders._repairs_numba")
 
 _WORTH_THREADS = 64  # samples
 
@@ -78,12 +81,3 @@ def by_kernel(
     if slots:
         shared_out(some, rows, worth=rows >= _WORTH_THREADS)
     return torch.from_numpy(fit), torch.from_numpy(slope)
-
-
-@functools.cache
-def _kernels() -> ModuleType | None:
-    try:
-        from tegum.decoders import _repairs_numba
-    except ModuleNotFoundError:  # no numba
-        return None
-    return _repairs_numba

@@ -14,11 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tegum._compiled import kernels
 from tegum._threads import shared_out
 from tegum.dictionaries import Dictionary
 from tegum.dictionaries._screen import OnDemand, Screen
 from tegum.dictionaries.dense import Dense
 from tegum.shapes import Float, Int
+
+_kernels = functools.partial(kernels, "tegum.decoders._survivors_numba")
 
 _ROOM = 256  # entries a row that there is room for at first; where a row has more, the pass is made again
 _WORTH_THREADS = 1 << 22  # numbers
@@ -111,12 +114,3 @@ def by_kernel(compiled: ModuleType, values: Tensor, limits: Tensor, offset: Tens
         if width <= room:
             return torch.from_numpy(indices)[:, :width], torch.from_numpy(found)[:, :width]
         room = width
-
-
-@functools.cache
-def _kernels() -> ModuleType | None:
-    try:
-        from tegum.decoders import _survivors_numba
-    except ModuleNotFoundError:  # no numba
-        return None
-    return _survivors_numba

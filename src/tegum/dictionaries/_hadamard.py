@@ -14,11 +14,14 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from tegum._compiled import kernels
 from tegum.dictionaries._base import BLOCK, CHUNK, Dictionary
 from tegum.dictionaries._door import check_dtype, in_range
 from tegum.dictionaries._walsh import parity_signs, transform
 from tegum.features import SparseCodes
 from tegum.shapes import Float, Int
+
+_kernels = functools.partial(kernels, "tegum.dictionaries._fast_hadamard")
 
 
 class Hadamard(Dictionary):
@@ -147,12 +150,3 @@ class WholeHadamard(Hadamard):
 
     def _signed(self, products: Float[Tensor, "batch some"], start: int) -> Float[Tensor, "batch some"]:
         return products * self.padded[start : start + products.shape[1]]
-
-
-@functools.cache
-def _kernels() -> ModuleType | None:
-    try:
-        from tegum.dictionaries import _fast_hadamard
-    except ModuleNotFoundError:  # no numba
-        return None
-    return _fast_hadamard

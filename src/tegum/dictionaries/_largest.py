@@ -4,13 +4,13 @@ On the CPU one compiled pass (`_running_top_numba.py`). Elsewhere, and where num
 row are among the k groups with the largest maxima, so topk sees one number a group, and then the members of k groups.
 """
 
-import functools
 from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tegum._compiled import kernels
 from tegum._threads import shared_out
 from tegum.shapes import Float, Int
 
@@ -88,13 +88,4 @@ def _compiled(values: Tensor) -> ModuleType | None:
     """The kernel's file, where it can take these numbers."""
     if values.device.type != "cpu" or values.dtype not in (torch.float32, torch.float64) or values.requires_grad:
         return None
-    return kernels()
-
-
-@functools.cache
-def kernels() -> ModuleType | None:
-    try:
-        from tegum.dictionaries import _running_top_numba
-    except ModuleNotFoundError:  # no numba
-        return None
-    return _running_top_numba
+    return kernels("tegum.dictionaries._running_top_numba")

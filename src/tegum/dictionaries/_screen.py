@@ -20,8 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tegum._compiled import kernels
 from tegum._threads import shared_out
 from tegum.shapes import Bool, Float, Int
+
+_kernels = functools.partial(kernels, "tegum.dictionaries._screen_numba")
 
 _PRODUCTS = 1 << 20  # integer products held at a time
 _LEAST_BLOCK = 1024  # features multiplied at a time, at least
@@ -249,12 +252,3 @@ def _scratch(name: str, shape: tuple[int, int], kind: type) -> np.ndarray:
 
 _kept = threading.local()
 _making = threading.Lock()
-
-
-@functools.cache
-def _kernels() -> ModuleType | None:
-    try:
-        from tegum.dictionaries import _screen_numba
-    except ModuleNotFoundError:  # no numba
-        return None
-    return _screen_numba
