@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import tegum
-from tegum import geometry, theory
+from tegum import capacity, geometry, theory
 from tegum.results import Result, table
 
 FEATURES = tegum.features.Bernoulli(n_features=4, density=0.3)
@@ -15,6 +15,7 @@ W = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
 LINES = {
     "Run": 3, "Instance": 4, "History": 2 * 3, "SparseCodes": 6 * 2, "Decoded": 6, "Alignment": 2 * 4, "AntipodalPairs": 2 * 4,
     "CosineHistogram": 2 * 10, "RotationTest": 2 * 5, "Polytopes": 3, "Optimum": 4, "LossTerms": 2 * 4, "Readings": 3, "Members": 2,
+    "Need": 1, "LinearAccess": 4,
 }  # fmt: skip
 
 
@@ -31,6 +32,10 @@ def results():
         geometry.polytopes(torch.eye(4)[:3]), theory.optimal_loss(FEATURES, 2, starts=1), theory.linear_loss_terms(W),
         tegum.StringSet(["a", "b"]).query(["a", "b", "c"]),
         tegum.StringSet(["a", "b"]).decode(["a", "b", "c"]),
+        theory.linear_access(W[0], n_active=1),
+        capacity.measure_need(
+            capacity.Setting(n_features=64, n_active=2), tegum.decoders.TopK(n_active=2), 500, capacity.Rule(budget=16, most_dims=4, look=16)
+        ),
     ]  # fmt: skip
     return {type(result).__name__: result for result in found}
 

@@ -4,19 +4,18 @@ Runs the experiment T2 at its paper preset (it resumes; what the store in runs/ 
 prose of the page is left alone: the table goes between its two marks. The picture needs chromium on the PATH.
 """
 
-import shutil
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from photograph import photograph
 
 import tegum
+from tegum.capacity.panel import PANEL
+from tegum.capacity.transition import Transition
 from tegum.decoders import Decoder
-from tegum.experiments.codes._panel import PANEL
-from tegum.experiments.codes._transition import Transition
 from tegum.experiments.codes.decoders_side_by_side import DecodersSideBySide, fit_of
 from tegum.store import Display, Row, Rows, Store, rows_of, run_experiments
 
@@ -37,7 +36,7 @@ def main() -> None:
     before, rest = PAGE.read_text().split(BEGIN)
     after = rest.split(END)[1]
     PAGE.write_text(f"{before}{BEGIN}\n{table(rows)}\n\n{LINK}\n{END}{after}")
-    picture(rows)
+    photograph(next(iter(DecodersSideBySide().figures(rows))), PICTURE)
 
 
 def table(rows: Rows) -> str:
@@ -63,7 +62,7 @@ def line(row: Row, fit: Transition | None, params: DecodersSideBySide.Params) ->
     needs = ["-", "-"] if fit is None else [f"{fit.d50:.0f} ({fit.interval[0]:.0f}-{fit.interval[1]:.0f})", f"{fit.at(0.99):.0f}"]
     cells = [f"{share[d]:.0f}" if d in share else "" for d in SHOWN]
     told = row.told.replace("n_active", "k") or "nothing"
-    return [row.decoder, told, row.codes, *needs, *cells, f"{microseconds(PANEL[row.decoder](params.n_active), params):.0f}"]
+    return [row.decoder, told, row.codes, *needs, *cells, f"{microseconds(PANEL[row.decoder](params.n_active, 0.0), params):.0f}"]
 
 
 def microseconds(decoder: Decoder, params: DecodersSideBySide.Params) -> float:
@@ -77,25 +76,6 @@ def microseconds(decoder: Decoder, params: DecodersSideBySide.Params) -> float:
         tegum.decode(D, x, decoder, state=state, progress=False)
         taken.append(time.perf_counter() - begin)
     return statistics.median(taken[1:]) / BATCH * 1e6
-
-
-def picture(rows: Rows) -> None:
-    """The experiment's first figure."""
-    from playwright.sync_api import sync_playwright
-
-    figure = next(iter(DecodersSideBySide().figures(rows)))
-    figure.update_layout(paper_bgcolor="white", plot_bgcolor="white")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as player:
-        page_file = Path(folder) / "page.html"
-        figure.write_html(page_file, include_plotlyjs=True, config={"displayModeBar": False})
-        browser = player.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-        )
-        page = browser.new_page(device_scale_factor=2, viewport={"width": 900, "height": 800})
-        page.goto(page_file.as_uri())
-        page.wait_for_selector(".main-svg")
-        page.locator(".svg-container").screenshot(path=PICTURE)
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tegum import capacity, decoders, dictionaries, draws, experiments, features, figures, geometry, parts, report, store, theory, toys
+    from tegum import (
+        capacity,
+        decoders,
+        dictionaries,
+        draws,
+        experiments,
+        features,
+        figures,
+        geometry,
+        learning,
+        parts,
+        report,
+        store,
+        theory,
+        toys,
+    )
     from tegum.capacity import StringSet
     from tegum.decoders import decode
     from tegum.features import SparseCodes
@@ -23,6 +38,7 @@ __all__ = [
     "features",
     "figures",
     "geometry",
+    "learning",
     "load",
     "parts",
     "report",

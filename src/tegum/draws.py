@@ -26,7 +26,7 @@ from tegum.shapes import Float, Int
 _kernels = partial(kernels, "tegum._normals_numba")
 
 # What a stream of words is for. A distribution may use up to 64 streams for its events and 64 for their members.
-EVENTS, MEMBERS, WEIGHTS, DIRECTIONS, ROTATIONS = 0, 64, 128, 129, 130
+EVENTS, MEMBERS, WEIGHTS, DIRECTIONS, ROTATIONS, NOISE = 0, 64, 128, 129, 130, 131
 INTRINSIC_VOLUMES = 160  # vectors whose projections on a cone measure it
 EVALUATION_STEP = 2**32 - 1  # the step that no training reaches: common evaluation sets are drawn there
 

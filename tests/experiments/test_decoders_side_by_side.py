@@ -7,9 +7,9 @@ import pytest
 from scipy.special import ndtr
 
 from tegum import theory
+from tegum.capacity.panel import PANEL
 from tegum.experiments import Row, Rows
 from tegum.experiments.codes import decoders_side_by_side
-from tegum.experiments.codes._panel import PANEL
 from tegum.experiments.codes.decoders_side_by_side import DICTIONARIES, ELSEWHERE, GROUPS, DecodersSideBySide, fit_of
 
 N, K = 1024, 8
@@ -101,7 +101,7 @@ def test_other_counts_refute_their_claim(other, fragment):
 def test_a_small_run_has_a_row_for_every_cell_and_figures_that_say_how_they_were_made(monkeypatch):
     few = {name: PANEL[name] for name in ("threshold 1/2", "top-k", "OMP", "basis pursuit, signed", "basis pursuit", "Bayes-AMP")}
     monkeypatch.setattr(decoders_side_by_side, "PANEL", few)
-    params = DecodersSideBySide.Params(n_features=64, n_active=2, dims=(6, 40), samples=16, together=16, refine=1)
+    params = DecodersSideBySide.Params(n_features=64, n_active=2, dims=(6, 40), samples=16, refine=1)
     cells = EXPERIMENT.cells(params)
     assert len(cells) == len(few) + 3 * (len(DICTIONARIES) - 1)
     rows = Rows(params, [EXPERIMENT.run(cell, params).of(cell) for cell in cells])

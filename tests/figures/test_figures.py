@@ -51,6 +51,24 @@ DRAWN = {
         [0, 10, 20], to(LOSS), {"D": to(SHARED), "b": to(B[:, 0])}, dates=[5], drops=[5], marks={"split": 7}, y_title="D", caption="how"
     ),
     "grouped_directions": lambda to: figures.grouped_directions(to(W2), list("aabb"), caption="how"),
+    "plane_fields": lambda to: figures.plane_fields(to(W5[:2]), to(W2[:2]), [0.1, 0.2], to(SHARED[:, :2]), ["a", "b"], caption="how"),
+    "plane_fields of one": lambda to: figures.plane_fields(to(SHARED), value_range=(0, 1), caption="how"),
+    "law_map": lambda to: figures.law_map(
+        {"l1": (to(X), to(X))},
+        [{"decoder": "OMP", "k": 1, "d": 2.0, "low": 1.0, "high": 3.0}],
+        marks={"k": 1.0},
+        levels={"d": 2.0},
+        caption="how",
+    ),
+    "recovery_maps": lambda to: figures.recovery_maps(
+        {"panel": list("aabbb"), "n_active": to(X), "n_dims": to(X), "share": to(X)},
+        {"panel": ["a"], **{name: [1.0] for name in ("n_active", "d50", "low_50", "high_50", "d99", "low_99", "high_99")}},
+        {"panel": list("aabbb"), "name": list("xxyyy"), "n_active": to(X), "n_dims": to(X)},
+        caption="how",
+    ),
+    "recovery_maps of points": lambda to: figures.recovery_maps(
+        {"panel": list("abcde"), "n_active": to(X), "n_dims": to(X), "share": to(X)}, caption="how"
+    ),
     "bars": lambda to: figures.bars({"n": list("abcde"), "v": to(X)}, "n", "v", log_x=True, caption="how"),
 }
 

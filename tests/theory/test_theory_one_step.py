@@ -3,15 +3,20 @@
 import mpmath
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tegum.capacity.trials import Setting
+from tegum.decoders.linear_probe import LinearProbe
 from tegum.theory import (
     bayes_threshold,
     bayes_threshold_dims,
     bayes_threshold_success,
     filter_error,
     filter_error_bound,
+    probes_dims,
+    probes_success,
     threshold_dims,
     threshold_dims_asymptotic,
     threshold_success,
@@ -169,3 +174,85 @@ def test_bad_input_is_refused(function):
         function(10, 3, 1.0)
     with pytest.raises(ValueError, match="d must be positive"):
         topk_success(0.0, 10, 3)
+
+
+def told_apart(d, n, k, noise, rule, trials=4000, seed=5):
+    """The share of codes read right, of correlations drawn as the model has them: independent, N(1, (k-1)/d + s^2) and N(0, k/d + s^2)."""
+    rng = np.random.default_rng(seed)
+    on = 1 + np.sqrt((k - 1) / d + noise**2) * rng.standard_normal((trials, k))
+    off = np.sqrt(k / d + noise**2) * rng.standard_normal((trials, n - k))
+    return np.mean(rule(on.min(1), off.max(1)))
+
+
+@pytest.mark.parametrize(
+    ("d", "n", "k", "noise"), [(200.0, 256, 8, 0.1), (1000.0, 256, 8, 0.19), (90.0, 40, 3, 0.3), (60.0, 200, 1, 0.2), (1e300, 256, 8, 0.15)]
+)
+def test_noise_adds_to_every_correlation(d, n, k, noise):
+    """4,000 codes of independent normals; 5 standard errors: 1 false alarm in 10^6."""
+    bayes = 0.5 + (k / d + noise**2) * np.log((n - k) / k)
+    for chance, rule in (
+        (threshold_success, lambda on, off: (on > 0.5) & (off < 0.5)),
+        (bayes_threshold_success, lambda on, off: (on > bayes) & (off < bayes)),
+        (topk_success, lambda on, off: on > off),
+    ):
+        exact = chance(d, n, k, noise)
+        assert told_apart(d, n, k, noise, rule) == pytest.approx(exact, abs=5 * np.sqrt(exact * (1 - exact) / 4000) + 1e-3)
+
+
+@pytest.mark.parametrize("dims", [threshold_dims, topk_dims, bayes_threshold_dims])
+def test_no_noise_is_noise_of_nothing_and_a_little_changes_little(dims):
+    """The variances k/d gain s^2, so dims grow by d s^2 / k of themselves: 10^-7 or so."""
+    for n, k in ((256, 8), (4096, 16), (10**9, 1000)):
+        assert dims(n, k, 0.5, 0.0) == dims(n, k)
+        d = dims(n, k)
+        assert dims(n, k, 0.5, 1e-5) == pytest.approx(d * (1 + d * 1e-10 / k), rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("dims", "chance"), [(threshold_dims, threshold_success), (topk_dims, topk_success), (bayes_threshold_dims, bayes_threshold_success)]
+)
+def test_noise_may_leave_no_number_of_dims_enough(dims, chance):
+    """Enough dims leave noise alone, where 256 normals pass or do not; dims and success are inverse up to there."""
+    n, k, noise = 256, 8, np.array([0.05, 0.15, 0.18, 0.3])
+    needs = dims(n, k, 0.5, noise)
+    enough = chance(1e300, n, k, noise) > 0.5
+    assert (np.isfinite(needs) == enough).all()
+    assert enough[0]
+    assert not enough[-1]
+    assert (np.diff(needs[enough]) > 0).all()
+    assert chance(needs[enough], n, k, noise[enough]) == pytest.approx(0.5, rel=1e-9)
+    with pytest.raises(ValueError, match="noise_std must be 0 or above"):
+        dims(n, k, 0.5, -0.1)
+
+
+def test_the_threshold_ends_where_as_many_normals_as_features_pass_it():
+    """(1 - Q(1 / 2s))^n = 1/2."""
+    n, k = 1024, 8
+    end = 0.5 / scipy.special.ndtri(0.5 ** (1 / n))
+    assert np.isfinite(threshold_dims(n, k, 0.5, end * (1 - 1e-6)))
+    assert np.isinf(threshold_dims(n, k, 0.5, end * (1 + 1e-6)))
+
+
+@pytest.mark.parametrize(("n", "k"), [(256, 8), (4096, 16), (10**6, 1000)])
+def test_probes_need_the_dims_of_a_tight_frame(n, k):
+    """Interference of (k/d)(1 - d/n): as without it in d / (1 - d/n) dims; never more than n, and all is read from n on."""
+    need = topk_dims(n, k)
+    assert probes_dims(n, k) == pytest.approx(need / (1 + need / n), rel=1e-14)
+    assert probes_dims(n, k) < min(need, n)
+    assert probes_success(probes_dims(n, k, 0.9), n, k) == pytest.approx(0.9, rel=1e-9)
+    assert probes_success([n, 2 * n], n, k).tolist() == [1, 1]
+    with pytest.raises(ValueError, match="k must be from 1 to n"):
+        probes_dims(3, 4)
+    with pytest.raises(ValueError, match="d must be positive"):
+        probes_success(0.0, 10, 3)
+
+
+def test_probes_read_as_many_codes_as_their_formula_says():
+    """N = 256, k = 16 through 64 Gaussian dictionaries, 1,024 codes: 5 standard errors, and 7 dims of what the formula takes to be independent."""
+    n, k = 256, 16
+    d = round(probes_dims(n, k))
+    setting = Setting(n_features=n, n_active=k, dictionary="gaussian")
+    share = setting.count(LinearProbe(n_active=k, values="binary"), d, 0, 1024).right / 1024
+    error = 5 * 0.5 / 1024**0.5
+    assert probes_success(d - 7, n, k) - error < share < probes_success(d + 7, n, k) + error
+    assert topk_success(d + 7, n, k) + error < share

@@ -102,7 +102,7 @@ def _run(requests: list[Request], jobs: int, place: str, *, as_json: bool) -> in
     from tegum.store import Display, NoPermission, Unreadable, run_experiments
     from tegum.store.provenance import without_passwords
 
-    store = _writable_store(place)
+    store = writable_store(place)
     latest: dict[str, Progress] = {}
     try:
         with Display(names=_names(requests)) as display:
@@ -129,7 +129,8 @@ def _run(requests: list[Request], jobs: int, place: str, *, as_json: bool) -> in
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
-def _writable_store(place: str) -> "Store":
+def writable_store(place: str) -> "Store":
+    """The store at `place`, whose folder can be made. Raises BadInput when it cannot."""
     from tegum.store.provenance import without_passwords
 
     store = open_store(place)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tegum.figures.animation import moving_directions, moving_points
     from tegum.figures.bar_plot import bars
+    from tegum.figures.capacity_map import law_map
     from tegum.figures.course import over_training
     from tegum.figures.densities import histogram
     from tegum.figures.direction_groups import grouped_directions
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from tegum.figures.kinds import kinds_scatter, kinds_shares
     from tegum.figures.line_plot import lines
     from tegum.figures.phases import phase_diagram
+    from tegum.figures.plane_codes import plane_fields
     from tegum.figures.portraits import part_portraits
+    from tegum.figures.recovery_map import recovery_maps
 
 _HOMES = {
     "Figure": "plotly.graph_objects",
@@ -39,12 +42,15 @@ _HOMES = {
     "intervals": "tegum.figures.interval_plot",
     "kinds_scatter": "tegum.figures.kinds",
     "kinds_shares": "tegum.figures.kinds",
+    "law_map": "tegum.figures.capacity_map",
     "lines": "tegum.figures.line_plot",
     "moving_directions": "tegum.figures.animation",
     "moving_points": "tegum.figures.animation",
     "over_training": "tegum.figures.course",
     "part_portraits": "tegum.figures.portraits",
     "phase_diagram": "tegum.figures.phases",
+    "plane_fields": "tegum.figures.plane_codes",
+    "recovery_maps": "tegum.figures.recovery_map",
 }
 __all__ = [
     "Figure",
@@ -58,12 +64,15 @@ __all__ = [
     "intervals",
     "kinds_scatter",
     "kinds_shares",
+    "law_map",
     "lines",
     "moving_directions",
     "moving_points",
     "over_training",
     "part_portraits",
     "phase_diagram",
+    "plane_fields",
+    "recovery_maps",
 ]
 
 

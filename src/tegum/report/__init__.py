@@ -5,5 +5,6 @@ knowing where it came from.
 """
 
 from tegum.report._build import build
+from tegum.report._capacity import capacity_page
 
-__all__ = ["build"]
+__all__ = ["build", "capacity_page"]

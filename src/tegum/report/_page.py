@@ -25,7 +25,7 @@ _MARK = (
 
 def page(report: Report) -> str:
     """The HTML of `report`; it wants plotly.min.js beside it."""
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = asset("page.css"), asset("page.js")
     leave = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'self' file: 'sha256-{leave}'; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -45,7 +45,8 @@ def page(report: Report) -> str:
     ])  # fmt: skip
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file beside this one."""
     return files("tegum.report").joinpath(name).read_text(encoding="utf-8")
 
 

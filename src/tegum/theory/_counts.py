@@ -32,3 +32,11 @@ def between(name: str, value: Numbers, low: float = 0.0, high: float = 1.0) -> n
     if not np.all((array > low) & (array < high)):
         raise ValueError(f"{name} must lie strictly between {low:g} and {high:g}, got {value}")
     return array
+
+
+def noise_variance(noise_std: Numbers) -> np.ndarray:
+    """The squares of standard deviations. Raises ValueError unless they are 0 or above and finite."""
+    std = np.asarray(noise_std, dtype=np.float64)
+    if not np.all((std >= 0) & (std < np.inf)):
+        raise ValueError(f"noise_std must be 0 or above and finite, got {noise_std}")
+    return np.asarray(std**2)

@@ -17,7 +17,7 @@ Source: Donoho, Maleki & Montanari 2009, 'Message-passing algorithms for compres
 import numpy as np
 
 from tegum.checks import check_count
-from tegum.theory._counts import Real, between, counts, positive
+from tegum.theory._counts import Real, between, counts, noise_variance, positive
 from tegum.theory._numbers import Numbers
 from tegum.theory._roots import root_between
 from tegum.theory.channel_error import active_error, soft_threshold_active_error, soft_threshold_inactive_error
@@ -86,7 +86,7 @@ def bayes_dims(n: Numbers, k: Numbers, values: str = "binary", noise_std: Number
     _, part, rest = counts(n, k)
     if not np.all(rest > 0):
         raise ValueError(f"k must be from 1 to n - 1, got n={n} and k={k}")
-    part, rest, noise = np.broadcast_arrays(part, rest, _noise_variance(noise_std))
+    part, rest, noise = np.broadcast_arrays(part, rest, noise_variance(noise_std))
     found = [_critical(np.log(a / b), values, s2) for a, b, s2 in zip(part.flat, rest.flat, noise.flat, strict=True)]
     return (part * np.reshape(found, part.shape))[()]
 
@@ -96,7 +96,7 @@ def bayes_critical_ratio(density: Numbers, values: str = "gaussian", noise_std: 
 
     Raises ValueError unless 0 < density < 1.
     """
-    p, noise = np.broadcast_arrays(between("density", density), _noise_variance(noise_std))
+    p, noise = np.broadcast_arrays(between("density", density), noise_variance(noise_std))
     found = [_critical(np.log(a) - np.log1p(-a), values, s2) for a, s2 in zip(p.flat, noise.flat, strict=True)]
     return (p * np.reshape(found, p.shape))[()]
 
@@ -120,7 +120,7 @@ class _Map:
             raise ValueError(f"k must be from 1 to n - 1, got n={n} and k={k}")
         self._odds, self._rest_per_active = np.log(active / rest), rest / active
         self._load, self.noise, self._alpha = np.broadcast_arrays(
-            active / positive("d", d), _noise_variance(noise_std), np.nan if alpha is None else np.asarray(alpha, dtype=np.float64)
+            active / positive("d", d), noise_variance(noise_std), np.nan if alpha is None else np.asarray(alpha, dtype=np.float64)
         )
         self._bayes, self._signed, self._box, self._values = alpha is None, signed, box, values
         self.start = np.asarray(self.noise + self._load * value_moments(values)[1])
@@ -166,10 +166,3 @@ def _critical(log_odds: Real, values: str, noise: np.float64) -> float:
         best = int(np.clip(found.argmax(), 1, 23))
         low, high = grid[best - 1], grid[best + 1]
     return max(limit, float(found.max()))
-
-
-def _noise_variance(noise_std: Numbers) -> np.ndarray:
-    std = np.asarray(noise_std, dtype=np.float64)
-    if not np.all((std >= 0) & (std < np.inf)):
-        raise ValueError(f"noise_std must be 0 or above and finite, got {noise_std}")
-    return np.asarray(std**2)

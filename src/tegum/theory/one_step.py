@@ -5,11 +5,16 @@ when not, and nearly independent of the others. With Q the normal tail and eta =
 
 - threshold at 1/2: P(all right) = (1 - Q(sqrt(d/(k-1))/2))^k (1 - Q(sqrt(d/k)/2))^(N-k); for large N it is safe from d = 8 k ln N on;
 - top-k: P(the smallest of k actives exceeds the largest of N-k others); for large N from d = (2 + 4 sqrt(eta) + 2 eta) k ln N on;
-- Bayes's threshold 1/2 + (k/d) ln((N-k)/k), the best one for each feature alone.
+- Bayes's threshold 1/2 + tau^2 ln((N-k)/k), tau^2 = k/d, the best one for each feature alone;
+- noise of standard deviation s in each dim adds s^2 to every variance: a direction has length 1. Then no number of dims may be enough: inf;
+- top-k by the rows of the pseudo-inverse (linear probes): they read features by a projection of rank d in N dims, whose diagonal is c = d/N on
+  average and whose other entries have the mean square c (1 - c) / N. Over c^2 interference is (k/d) (1 - c): as for a matched filter in d / (1 -
+  c) dims.
 
 Two things are approximate. Lengths of i.i.d. Gaussian directions vary, so that an active correlation has variance (k+1)/d there; and correlations
-share the length of x. Where the formula gives top-k 50%, decoding reads 44% of Gaussian and 56% of unit directions right at N = 256, k = 8 (d = 135),
-47% and 51% at N = 4096, k = 16 (d = 448). The formula lies between, 7 dims or less from either. The threshold's errs by 1% and 3%, or 1 and 8 dims.
+share the length of x. Where the formula gives top-k 50%, decoding reads 44% of Gaussian and 56% of unit directions right at N = 256, k = 8 (d =
+135), 47% and 51% at N = 4096, k = 16 (d = 448). The formula lies between, 7 dims or less from either. The threshold's errs by 1% and 3%, or 1 and
+8 dims.
 
 Source: Gadzinski, *When Numbers Are Bits*, on matched filters, and its follow-up for top-k.
 """
@@ -19,7 +24,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tegum.theory import _special as special
-from tegum.theory._counts import Real, between, counts, positive
+from tegum.theory._counts import Real, between, counts, noise_variance, positive
 from tegum.theory._numbers import Numbers
 from tegum.theory._roots import rising_root
 
@@ -28,20 +33,20 @@ _V = np.exp(np.arange(-37.0, 3.7, 0.1))
 _WEIGHT = _V * np.exp(-_V) / np.sum(_V * np.exp(-_V))
 
 
-def threshold_success(d: Numbers, n: Numbers, k: Numbers) -> Real:
-    """The chance that a threshold at 1/2 reads all n features right. Raises ValueError unless d > 0 and 1 <= k <= n."""
+def threshold_success(d: Numbers, n: Numbers, k: Numbers, noise_std: Numbers = 0.0) -> Real:
+    """The chance that a threshold at 1/2 reads all n features right. Raises ValueError unless d > 0, 1 <= k <= n and noise_std >= 0."""
     _, k, rest = counts(n, k)
-    return np.exp(_log_threshold(positive("d", d), k, rest, 0.5))[()]
+    return np.exp(_log_threshold(positive("d", d), k, rest, noise_variance(noise_std)))[()]
 
 
-def threshold_dims(n: Numbers, k: Numbers, success: Numbers = 0.5) -> Real:
+def threshold_dims(n: Numbers, k: Numbers, success: Numbers = 0.5, noise_std: Numbers = 0.0) -> Real:
     """The dims, a real number, at which a threshold at 1/2 reads all right with chance `success`.
 
-    0 where guessing does as well already. Raises ValueError unless 1 <= k <= n and 0 < success < 1.
+    0 where guessing does as well already. Raises ValueError unless 1 <= k <= n, 0 < success < 1 and noise_std >= 0.
     """
     n, k, rest = counts(n, k)
-    goal = np.log(between("success", success))
-    return _dims(lambda d: _log_threshold(d, k, rest, 0.5) - goal, n, k, goal)
+    goal, noise = np.log(between("success", success)), noise_variance(noise_std)
+    return _dims(lambda d: _log_threshold(d, k, rest, noise) - goal, n, k, goal, noise)
 
 
 def threshold_dims_asymptotic(n: Numbers, k: Numbers) -> Real:
@@ -50,20 +55,37 @@ def threshold_dims_asymptotic(n: Numbers, k: Numbers) -> Real:
     return (8 * k * np.log(n))[()]
 
 
-def topk_success(d: Numbers, n: Numbers, k: Numbers) -> Real:
-    """The chance that the k largest correlations are those of the k active features. Raises ValueError unless d > 0 and 1 <= k <= n."""
+def topk_success(d: Numbers, n: Numbers, k: Numbers, noise_std: Numbers = 0.0) -> Real:
+    """The chance that the k largest correlations are those of the k active features.
+
+    Raises ValueError unless d > 0, 1 <= k <= n and noise_std >= 0.
+    """
     _, k, rest = counts(n, k)
-    return _topk(positive("d", d), k, rest)[()]
+    return _topk(positive("d", d), k, rest, noise_variance(noise_std))[()]
 
 
-def topk_dims(n: Numbers, k: Numbers, success: Numbers = 0.5) -> Real:
+def topk_dims(n: Numbers, k: Numbers, success: Numbers = 0.5, noise_std: Numbers = 0.0) -> Real:
     """The dims at which top-k is right with chance `success`; 0 where k = n, when there is nothing to tell apart, or where guessing does.
 
-    Raises ValueError unless 1 <= k <= n and 0 < success < 1.
+    Raises ValueError unless 1 <= k <= n, 0 < success < 1 and noise_std >= 0.
     """
     n, k, rest = counts(n, k)
-    goal = between("success", success)
-    return _dims(lambda d: _topk(d, k, rest) - goal, n, k, goal)
+    goal, noise = between("success", success), noise_variance(noise_std)
+    return _dims(lambda d: _topk(d, k, rest, noise) - goal, n, k, goal, noise)
+
+
+def probes_success(d: Numbers, n: Numbers, k: Numbers) -> Real:
+    """The chance that top-k of the pseudo-inverse's rows with x is right; 1 from d = n on. Raises ValueError unless d > 0 and 1 <= k <= n."""
+    n, k, rest = counts(n, k)
+    d = positive("d", d)
+    left = np.maximum(1 - d / n, 0.0)
+    return np.where(left > 0, _topk(d / np.where(left > 0, left, 1.0), k, rest, np.float64(0.0)), 1.0)[()]
+
+
+def probes_dims(n: Numbers, k: Numbers, success: Numbers = 0.5) -> Real:
+    """The dims at which top-k of the pseudo-inverse's rows is right with chance `success`: D / (1 + D / n), D top-k's. Raises as `topk_dims`."""
+    need = topk_dims(n, k, success)
+    return need / (1 + need / np.asarray(n, dtype=np.float64))
 
 
 def topk_dims_asymptotic(n: Numbers, k: Numbers) -> Real:
@@ -88,21 +110,20 @@ def bayes_threshold(density: Numbers, variance: Numbers) -> Real:
     return (0.5 + positive("variance", variance) * (np.log1p(-p) - np.log(p)))[()]
 
 
-def bayes_threshold_success(d: Numbers, n: Numbers, k: Numbers) -> Real:
-    """The chance that Bayes's threshold 1/2 + (k/d) ln((n-k)/k) reads all n features right. Raises ValueError unless d > 0 and 1 <= k < n."""
+def bayes_threshold_success(d: Numbers, n: Numbers, k: Numbers, noise_std: Numbers = 0.0) -> Real:
+    """The chance that Bayes's threshold reads all n features right. Raises ValueError unless d > 0, 1 <= k < n and noise_std >= 0."""
     n, k, rest = _some_off(n, k)
-    d = positive("d", d)
-    return np.exp(_log_threshold(d, k, rest, 0.5 + k / d * np.log(rest / k)))[()]
+    return np.exp(_log_threshold(positive("d", d), k, rest, noise_variance(noise_std), np.log(rest / k)))[()]
 
 
-def bayes_threshold_dims(n: Numbers, k: Numbers, success: Numbers = 0.5) -> Real:
+def bayes_threshold_dims(n: Numbers, k: Numbers, success: Numbers = 0.5, noise_std: Numbers = 0.0) -> Real:
     """The dims at which Bayes's threshold reads all right with chance `success`; at k = 1 it jumps to that where the threshold falls below 1.
 
-    Raises ValueError unless 1 <= k < n and 0 < success < 1.
+    Raises ValueError unless 1 <= k < n, 0 < success < 1 and noise_std >= 0.
     """
     n, k, rest = _some_off(n, k)
-    goal = np.log(between("success", success))
-    return _dims(lambda d: _log_threshold(d, k, rest, 0.5 + k / d * np.log(rest / k)) - goal, n, k, goal)
+    goal, noise = np.log(between("success", success)), noise_variance(noise_std)
+    return _dims(lambda d: _log_threshold(d, k, rest, noise, np.log(rest / k)) - goal, n, k, goal, noise)
 
 
 def _some_off(n: Numbers, k: Numbers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -112,21 +133,24 @@ def _some_off(n: Numbers, k: Numbers) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return whole, part, rest
 
 
-def _log_threshold(d: Real, k: Real, rest: Real, threshold: float | Real) -> Real:
-    alone = k == 1  # one active feature has no noise: it passes any threshold below 1, and one at 1 half the time
-    gap = 1 - threshold
-    active = np.where(alone, np.where(gap == 0, 0.0, np.copysign(np.inf, gap)), np.sqrt(d / np.where(alone, 1.0, k - 1)) * gap)
-    return k * special.log_ndtr(active) + rest * special.log_ndtr(np.sqrt(d / k) * threshold)
+def _log_threshold(d: Real, k: Real, rest: Real, noise: Real, against: Real | float = 0.0) -> Real:
+    """Of a threshold at 1/2 + tau^2 `against`."""
+    variance = k / d + noise
+    threshold = 0.5 + variance * against
+    others, gap = (k - 1) / d + noise, 1 - threshold
+    alone = others == 0  # one active feature has no noise: it passes any threshold below 1, and one at 1 half the time
+    active = np.where(alone, np.where(gap == 0, 0.0, np.copysign(np.inf, gap)), gap / np.sqrt(np.where(alone, 1.0, others)))
+    return k * special.log_ndtr(active) + rest * special.log_ndtr(threshold / np.sqrt(variance))
 
 
-def _topk(d: Real, k: Real, rest: Real) -> np.ndarray:
+def _topk(d: Real, k: Real, rest: Real, noise: Real) -> np.ndarray:
     """Both groups reach towards each other across a gap of 1. v = -ln(chance that one group's extreme falls short of its place) is Exp(1).
 
     Integrating over the extreme that varies less (s / sqrt(2 ln count) or so) leaves the other group's chance, which turns slowly in ln v:
     trapezoids converge geometrically.
     """
-    d, k, rest = np.broadcast_arrays(d, k, rest)
-    actives, others = np.sqrt((k - 1) / d), np.sqrt(k / d)
+    d, k, rest, noise = np.broadcast_arrays(d, k, rest, noise)
+    actives, others = np.sqrt((k - 1) / d + noise), np.sqrt(k / d + noise)
     steadier = actives / np.sqrt(1 + 2 * np.log(k)) < others / np.sqrt(1 + 2 * np.log(np.maximum(rest, 1)))
     own, other = np.where(steadier, k, rest), np.where(steadier, rest, k)
     spread, facing = np.where(steadier, actives, others), np.where(steadier, others, actives)
@@ -136,6 +160,6 @@ def _topk(d: Real, k: Real, rest: Real) -> np.ndarray:
     return np.where(some, np.minimum(chance, 1.0), 1.0)
 
 
-def _dims(function: Callable[[Real], Real], n: Real, k: Real, goal: Real) -> Real:
-    guess = np.broadcast_arrays(4 * k * np.log(n + 1), goal)[0]
+def _dims(function: Callable[[Real], Real], n: Real, k: Real, goal: Real, noise: Real) -> Real:
+    guess = np.broadcast_arrays(4 * k * np.log(n + 1), goal, noise)[0]
     return rising_root(function, guess)

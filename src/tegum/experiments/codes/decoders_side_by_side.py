@@ -13,8 +13,7 @@ that top-k reads through a Hadamard dictionary, which is a tight frame, with few
 are held against each other, for Gaussian ones of unequal lengths need a few dims more.
 """
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated
 
@@ -22,25 +21,12 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from tegum import figures, theory
-from tegum.decoders import Decoder, decode
-from tegum.dictionaries import Dictionary
-from tegum.dictionaries.gaussian_entries import gaussian
-from tegum.dictionaries.random_signs import rademacher
-from tegum.dictionaries.subsampled_hadamard import hadamard
-from tegum.dictionaries.uniform_sphere import spherical
+from tegum.capacity.panel import PANEL
+from tegum.capacity.transition import Transition, transition
+from tegum.capacity.trials import DICTIONARIES, Count, Setting
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
 from tegum.experiments._intervals import wilson
-from tegum.experiments.codes._panel import PANEL
-from tegum.experiments.codes._transition import Transition, transition
-from tegum.features.exactly_k import ExactlyK
 
-DICTIONARIES: dict[str, Callable[..., Dictionary]] = {
-    "gaussian": gaussian,
-    "spherical": spherical,
-    "rademacher": rademacher,
-    "hadamard, in blocks": hadamard,
-    "hadamard, whole": partial(hadamard, form="whole"),
-}
 ELSEWHERE = ("top-k", "basis pursuit", "Bayes-AMP")  # who reads through the other dictionaries too
 GROUPS = {
     "One look or two": ("threshold 1/2", "Bayes threshold", "top-k", "linear probes, top-k", "matching pursuit, 2 steps"),
@@ -54,6 +40,7 @@ NEAR = 0.5  # of a transition's width: within it a finite-size threshold is not 
 class DecodersSideBySide(Experiment):
     """Success over the number of dims, a decoder and a dictionary at a time."""
 
+    version = 2
     id = "T2"
     title = "Decoders side by side: who reads k of N features, from how many dims on"
     source = (
@@ -61,17 +48,16 @@ class DecodersSideBySide(Experiment):
     )
 
     class Params(Experiment.Params):
-        """How many features, how many of them on, through how many dims; codes a point, codes a dictionary, points beside the transition."""
+        """How many features, how many of them on, through how many dims; codes a point, points beside the transition."""
 
         n_features: Annotated[int, Field(ge=16)] = 4096
         n_active: PositiveInt = 16
         dims: tuple[PositiveInt, ...] = (60, 80, 90, 100, 110, 120, 140, 160, 200, 300, 400, 500, 700, 900, 1100)
         samples: PositiveInt = 256
-        together: PositiveInt = 32
         refine: PositiveInt = 4
 
     presets = {
-        "quick": Params(n_features=1024, n_active=8, dims=(35, 50, 70, 120, 220, 400, 700), samples=128, together=64, refine=2),
+        "quick": Params(n_features=1024, n_active=8, dims=(35, 50, 70, 120, 220, 400, 700), samples=256, refine=2),
         "paper": Params(),
     }
 
@@ -83,23 +69,24 @@ class DecodersSideBySide(Experiment):
 
     def run(self, cell: Cell, params: Params) -> Row:
         """Successes on the grid, then beside the transition."""
-        decoder = PANEL[cell.decoder](params.n_active)
-        found: dict[int, tuple[int, float]] = {}
+        decoder = PANEL[cell.decoder](params.n_active, 0.0)
+        setting = Setting(n_features=params.n_features, n_active=params.n_active, dictionary=cell.dictionary, seed=params.seed)
+        found: dict[int, Count] = {}
         for d in dict.fromkeys(params.dims):
-            found[d] = _measure(cell, decoder, d, params)
+            found[d] = setting.count(decoder, d, 0, params.samples)
         for place in range(params.refine):
             fit = _fit(found, params)
             if fit is None:
                 break
             wanted = fit.d50 + fit.width * (-1, 1, 0, -0.5, 0.5)[place % 5]
             nearby = [d for d in sorted(range(1, 2 * max(found)), key=lambda d: abs(d - wanted)) if d not in found]
-            found[nearby[0]] = _measure(cell, decoder, nearby[0], params)
+            found[nearby[0]] = setting.count(decoder, nearby[0], 0, params.samples)
         dims = sorted(found)
         told = ", ".join(name for name in decoder.told)
         return Row(
             dims=np.array(dims),
-            right=np.array([found[d][0] for d in dims]),
-            seconds=np.array([found[d][1] for d in dims]),
+            right=np.array([found[d].right for d in dims]),
+            seconds=np.array([found[d].seconds / params.samples for d in dims]),
             told=told,
             codes=str(decoder.values),
         )
@@ -191,24 +178,9 @@ def _curves(names: Iterable[str], params: DecodersSideBySide.Params) -> dict[str
     return {f"{name}, theory": (dims, np.asarray(known[name](dims, n, k))) for name in names if name in known}
 
 
-def _fit(found: dict[int, tuple[int, float]], params: DecodersSideBySide.Params) -> Transition | None:
+def _fit(found: dict[int, Count], params: DecodersSideBySide.Params) -> Transition | None:
     dims = sorted(found)
-    return transition(np.array(dims), np.array([found[d][0] for d in dims]), np.full(len(dims), params.samples))
-
-
-def _measure(cell: Cell, decoder: Decoder, d: int, params: DecodersSideBySide.Params) -> tuple[int, float]:
-    """How many codes are read right, and seconds a code."""
-    codes = ExactlyK(n_features=params.n_features, n_active=params.n_active)
-    right, seconds = 0, 0.0
-    for first in range(0, params.samples, params.together):
-        D = DICTIONARIES[cell.dictionary](params.n_features, d, seed=params.seed + first)
-        z = codes.sample(min(params.together, params.samples - first), seed=params.seed, step=d, first_sample=first)
-        x, state = D.encode(z), decoder.init(D)
-        begin = time.perf_counter()
-        out = decode(D, x, decoder, state=state, progress=False)
-        seconds += time.perf_counter() - begin
-        right += int(out.exact(z).sum())
-    return right, seconds / params.samples
+    return transition(np.array(dims), np.array([found[d].right for d in dims]), np.full(len(dims), params.samples))
 
 
 def _conic_fit(row: Row, params: DecodersSideBySide.Params, *, signed: bool) -> tuple[float, int]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from tegum.experiments.codes._transition import transition
+from tegum.capacity.transition import transition
 
 
 def counts(d50, width, dims, trials, rng):

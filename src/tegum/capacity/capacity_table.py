@@ -1,0 +1,173 @@
+"""table: who reads k of N features, and from how many dims: theory at once, measurement when asked for, one line a decoder.
+
+`dims_50` and `dims_99` are the dims from which half and 99% of all codes are read; `dims_per_bit` is dims_50 over log2 C(N, k); `marginal_dims`
+what one more active feature costs, dims_50(k + 1) - dims_50(k). Given `n_dims`, `active` is the most features that may be on for half of the
+codes to be read, and `success` the share that is read at the k asked for. Blank (nan) is what theory does not say; inf what no number of dims is
+enough for. Lines in brackets are no decoders: the rule of one dim a bit, and with noise Shannon's limit for any decoder.
+
+Measured values are those of a search (`needs.py`): a fit's 50% and 99% point with 95% intervals, through the dictionary named; success at
+`n_dims` with Wilson's.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from tegum.capacity.laws import LAWS, LIMITS, Law
+from tegum.capacity.measured_needs import MeasuredNeeds, need_of
+from tegum.capacity.panel import PANEL
+from tegum.capacity.trials import Setting
+from tegum.checks import check_count, check_number
+from tegum.features._subset_bits import subset_bits
+from tegum.progress import bar
+from tegum.store import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def table(
+    n_features: int,
+    n_active: int,
+    n_dims: int | None = None,
+    noise_std: float = 0.0,
+    *,
+    decoders: Sequence[str] | None = None,
+    measure: bool = False,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> "pd.DataFrame":
+    """One line a decoder of the panel, in order of what it needs; `decoders` picks some of them by name.
+
+    `measure` adds what is measured: some minutes for all decoders at N = 65,536. `tegum capacity --measure` does the same on several processes, and
+    resumes. Raises ValueError unless 1 <= n_active <= n_features / 2, noise_std >= 0 and n_dims >= 1, and for decoders that are not in the panel.
+    """
+    names = check_sizes(n_features, n_active, n_dims, noise_std, decoders)
+    rows: list[Row] = []
+    if measure:
+        params = asked(n_features, n_active, n_dims, noise_std, names, seed)
+        experiment = MeasuredNeeds()
+        cells = experiment.cells(params)
+        with bar("decoders measured", len(cells), "decoders", progress) as done:
+            for number, cell in enumerate(cells, 1):
+                rows.append(experiment.run(cell, params).of(cell))
+                done(number)
+    return with_measured(theory_table(n_features, n_active, n_dims, noise_std, names), rows, n_dims)
+
+
+def check_sizes(n_features: int, n_active: int, n_dims: int | None, noise_std: float, decoders: Iterable[str] | None) -> tuple[str, ...]:
+    """The names of the decoders asked for. Raises ValueError for sizes that do not go together and for names that are not known."""
+    Setting(n_features=n_features, n_active=n_active, noise_std=noise_std)
+    if 2 * n_active > n_features:
+        raise ValueError(f"n_active is {n_active:,} of {n_features:,} features; at most half of them may be on, else say what is off")
+    check_number("noise_std", noise_std)
+    if n_dims is not None:
+        check_count("n_dims", n_dims)
+    names = tuple(PANEL if decoders is None else decoders)
+    for name in names:
+        if name not in PANEL:
+            raise ValueError(f"there is no decoder {name!r} in the panel; it has {', '.join(PANEL)}")
+    return names
+
+
+def asked(
+    n_features: int, n_active: int, n_dims: int | None, noise_std: float, decoders: tuple[str, ...], seed: int = 0, *, around: bool = False
+) -> MeasuredNeeds.Params:
+    """The parameters of the run that measures a table; with `around` also at half and at twice as many features on, for a map."""
+    some = tuple(k for k in dict.fromkeys((n_active // 2, n_active, 2 * n_active)) if 1 <= k <= n_features // 2) if around else (n_active,)
+    return MeasuredNeeds.Params(
+        n_features=(n_features,), n_active=some, decoders=decoders, noise_std=noise_std, at=n_dims, seed=seed
+    )  # fmt: skip
+
+
+def theory_table(n_features: int, n_active: int, n_dims: int | None, noise_std: float, names: Iterable[str]) -> "pd.DataFrame":
+    """What theory says, for names of the panel and the limits."""
+    import pandas as pd
+
+    n, k = n_features, n_active
+    bits = float(subset_bits(n, k))
+    known: dict[Law, dict] = {}
+    lines = []
+    limits = [name for name, law in LIMITS.items() if not np.isnan(law.dims(n, k, 0.5, noise_std))]
+    for name in (*names, *limits):
+        law = LAWS.get(name) or LIMITS.get(name)
+        if law is None:
+            lines.append({"decoder": name})
+            continue
+        if law not in known:  # two decoders with one law
+            half = float(law.dims(n, k, 0.5, noise_std))
+            known[law] = {
+                "dims_50": half,
+                "dims_99": float(law.dims(n, k, 0.99, noise_std)) if law.success else np.nan,
+                "dims_per_bit": half / bits,
+                "marginal_dims": float(law.dims(n, k + 1, 0.5, noise_std)) - half if np.isfinite(half) else half,
+            }
+            if n_dims is not None:
+                known[law]["active"] = most_active(law, n, n_dims, noise_std)
+                known[law]["success"] = float(law.success(n_dims, n, k, noise_std)) if law.success else np.nan
+        lines.append({"decoder": name, **known[law]})
+    frame = pd.DataFrame(lines)
+    if "dims_50" not in frame:  # only decoders without a law
+        frame["dims_50"] = np.nan
+    return frame.sort_values("dims_50", kind="stable", na_position="last", ignore_index=True)
+
+
+def most_active(law: Law, n_features: int, n_dims: int, noise_std: float = 0.0) -> float:
+    """The most features, half of all at most, that may be on for half of the codes to be read from `n_dims`; 0 if not one, nan if unknown."""
+
+    @cache
+    def read(k: int) -> bool | None:
+        need = (
+            float(law.dims(n_features, k, 0.5, noise_std)) if law.success is None else float(law.success(n_dims, n_features, k, noise_std))
+        )
+        return None if np.isnan(need) else need <= n_dims if law.success is None else need >= 0.5
+
+    if read(1) is None:
+        return np.nan
+    low, high = 0, n_features // 2 + 1
+    step = 1
+    while low + step < high and read(low + step):
+        low, step = low + step, 2 * step
+    high = min(high, low + step)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if read(middle) else (low, middle)
+    return float(low)
+
+
+def with_measured(frame: "pd.DataFrame", rows: Iterable[Row], n_dims: int | None) -> "pd.DataFrame":
+    """The table with what was measured beside it; then in order of what was measured, where it was."""
+    import pandas as pd
+
+    lines = []
+    for row in rows:
+        need = need_of(row)
+        line: dict = {"decoder": row.decoder, "trials": int(need.trials.sum()), "stopped": need.stopped, "dictionary": row.dictionary}
+        if need.fit is not None:
+            for percent, share in ((50, 0.5), (99, 0.99)):
+                low, high = need.fit.interval_at(share)
+                line |= {f"measured_{percent}": need.fit.at(share), f"low_{percent}": low, f"high_{percent}": high}
+        if n_dims is not None:
+            right, trials = row.right_at, row.trials_at
+            share = binomtest(int(right), int(trials))
+            interval = share.proportion_ci(method="wilson")
+            line |= {"measured_success": share.statistic, "low_success": interval.low, "high_success": interval.high}
+        lines.append(line)
+    if not lines:
+        return frame
+    frame = frame.merge(pd.DataFrame(lines), on="decoder", how="left")
+    if "measured_50" not in frame:
+        return frame
+    return frame.iloc[frame["measured_50"].fillna(frame["dims_50"]).argsort(kind="stable")].reset_index(drop=True)
+
+
+def need_around(row: Mapping[str, Any], column: str) -> str:
+    """A measured need of a line of the table with its interval, in words; or on which side of what was looked at it lies."""
+    value, percent = row.get(column), column.rpartition("_")[2]
+    if value is None or np.isnan(value):
+        stopped = row.get("stopped")
+        return f"{stopped} all looked at" if stopped in ("above", "below") else ""
+    return f"{value:,.1f} ({row[f'low_{percent}']:,.0f}-{row[f'high_{percent}']:,.0f})"

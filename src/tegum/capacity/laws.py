@@ -1,0 +1,75 @@
+"""Laws: what theory says of each decoder of the panel: the dims that it needs, and its chance of success from d dims, for k of n features on at 1.
+
+A decoder without a law is left to measurement. Message passing without noise has a limit law, a step, whose width at finite size is not known: no
+more than its place is told. Limits are what no decoder does better than, and the rule of one dim a bit, to compare with.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tegum import theory
+from tegum.theory._counts import Real
+from tegum.theory._numbers import Numbers
+
+
+@dataclass(frozen=True)
+class Law:
+    """`dims(n, k, success, noise_std)` and, where there is one, `success(d, n, k, noise_std)`; nan where the law does not speak."""
+
+    dims: Callable[[Numbers, Numbers, float, float], Real]
+    success: Callable[[Numbers, int, int, float], Real] | None
+    source: str
+
+
+def _noiseless(rule: Callable[..., Real]) -> Callable[..., Real]:
+    """A law that speaks only where there is no noise: its last argument."""
+    return lambda *asked: rule(*asked[:-1]) if asked[-1] == 0 else np.float64(np.nan)
+
+
+def _bayes_dims(n: Numbers, k: Numbers, success: float, noise_std: float) -> Real:
+    if noise_std == 0:
+        return theory.bayes_dims(n, k) if success == 0.5 else np.full(np.broadcast_shapes(np.shape(n), np.shape(k)), np.nan)[()]
+    return theory.bayes_reading_dims(n, k, noise_std, success)
+
+
+def _amp_dims(n: Numbers, k: Numbers, success: float, noise_std: float) -> Real:
+    return theory.lasso_dims(n, k, success=success) if noise_std == 0 else theory.amp_reading_dims(n, k, noise_std, success)
+
+
+def _amp_success(d: Numbers, n: int, k: int, noise_std: float) -> Real:
+    return theory.lasso_success(d, n, k) if noise_std == 0 else theory.amp_reading_success(d, n, k, noise_std)
+
+
+def _bits(n: Numbers, k: Numbers, success: float, noise_std: float) -> Real:  # noqa: ARG001
+    return np.asarray(theory.subset_bits(np.asarray(n), np.asarray(k)), dtype=np.float64)
+
+
+_GAUSSIAN = "Gaussian correlations, taken as independent"
+_L1 = "Amelunxen, Lotz, McCoy & Tropp 2014"
+_BAYES = Law(_bayes_dims, theory.bayes_reading_success, "state evolution: Krzakala et al. 2012")
+LAWS: dict[str, Law] = {
+    "threshold 1/2": Law(theory.threshold_dims, theory.threshold_success, _GAUSSIAN),
+    "Bayes threshold": Law(theory.bayes_threshold_dims, theory.bayes_threshold_success, _GAUSSIAN),
+    "top-k": Law(theory.topk_dims, theory.topk_success, _GAUSSIAN),
+    "linear probes, top-k": Law(_noiseless(theory.probes_dims), _noiseless(theory.probes_success), f"{_GAUSSIAN}; a tight frame's"),
+    "basis pursuit, signed": Law(
+        _noiseless(lambda n, k, success: theory.lasso_dims(n, k, signed=True, success=success)),
+        _noiseless(lambda d, n, k: theory.lasso_success(d, n, k, signed=True)),
+        _L1,
+    ),
+    "basis pursuit": Law(_noiseless(lambda n, k, success: theory.lasso_dims(n, k, success=success)), _noiseless(theory.lasso_success), _L1),
+    "basis pursuit, in [0, 1]": Law(_noiseless(theory.box_dims), _noiseless(theory.box_success), "Donoho & Tanner 2010"),
+    "AMP": Law(_amp_dims, _amp_success, "Donoho, Maleki & Montanari 2009"),
+    "Bayes-AMP": _BAYES,
+    "VAMP": _BAYES,
+}
+LIMITS: dict[str, Law] = {
+    "(one dim a bit)": Law(_bits, None, "log2 C(n, k)"),
+    "(any decoder, with this noise)": Law(
+        lambda n, k, success, noise: theory.noisy_dims(n, k, noise) if noise else np.float64(np.nan),  # noqa: ARG005
+        None,
+        "Shannon 1948",
+    ),
+}

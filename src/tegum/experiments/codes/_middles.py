@@ -1,0 +1,46 @@
+"""50% points, measured with trials near the middle: what experiments that compare rules, noise or dictionaries need, and 99% points do not.
+
+Half of the trials go to a search, which sees to both ends of the transition, half to two places close to its middle.
+"""
+
+import numpy as np
+
+from tegum.capacity.needs import Rule, measure_need
+from tegum.capacity.transition import Transition
+from tegum.capacity.trials import Setting
+from tegum.decoders import Decoder
+from tegum.shapes import Int
+
+CLOSE = 0.4  # widths from the middle
+PRECISION = 0.02  # at which the search may stop earlier
+WIDE = 1.0  # widths of a transition: what one code needs differs from what another needs by so much, and laws are of large N
+JOINED = "95% intervals by likelihood, joined as independent"
+
+
+def counted(
+    setting: Setting, decoder: Decoder, guess: float, budget: int, most_dims: int
+) -> tuple[Int[np.ndarray, " looks"], Int[np.ndarray, " looks"], Int[np.ndarray, " looks"]]:
+    """(dims, right, trials): of `trials` codes at each of `dims`, ascending, `right` were read."""
+    need = measure_need(setting, decoder, guess, Rule(precision=PRECISION, budget=budget // 2, most_dims=most_dims))
+    found = {int(d): (int(right), int(trials)) for d, right, trials in zip(need.dims, need.right, need.trials, strict=True)}
+    if (fit := need.fit) is not None:
+        for side in (-CLOSE, CLOSE):
+            d = max(1, round(fit.d50 + side * fit.width))
+            right, before = found.get(d, (0, 0))
+            found[d] = (right + setting.count(decoder, d, before, budget // 4).right, before + budget // 4)
+    dims = sorted(found)
+    right, trials = (np.array([found[d][i] for d in dims]) for i in range(2))
+    return np.array(dims), right, trials
+
+
+def ratio(one: Transition, other: Transition) -> tuple[float, tuple[float, float]]:
+    """How many times the 50% point of `other` that of `one` is, and the 95% interval of that."""
+    times = one.d50 / other.d50
+    spread = float(np.exp(np.hypot(*(np.log(fit.interval[1] / fit.interval[0]) / 2 for fit in (one, other)))))
+    return times, (times / spread, times * spread)
+
+
+def deviation(fit: Transition, law: float) -> tuple[float, tuple[float, float]]:
+    """|50% point - law| in widths of the transition, and its 95% interval."""
+    low, there, high = ((point - law) / fit.width for point in (fit.interval[0], fit.d50, fit.interval[1]))
+    return abs(there), (0.0 if low < 0 < high else min(abs(low), abs(high)), max(abs(low), abs(high)))

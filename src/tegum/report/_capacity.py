@@ -1,0 +1,133 @@
+"""The page of `tegum capacity --html`: one file with the table, the map around the point that was asked for, and how to read both.
+
+Everything is inside, plotly's script too (some 5 MB), and the Content-Security-Policy lets nothing else run or load.
+"""
+
+import base64
+import hashlib
+import math
+from collections.abc import Iterable
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+from plotly.offline import get_plotlyjs
+
+from tegum import figures
+from tegum.capacity.capacity_table import need_around
+from tegum.capacity.laws import LAWS, LIMITS
+from tegum.capacity.measured_needs import need_of
+from tegum.features._subset_bits import subset_bits
+from tegum.report._page import asset
+from tegum.store import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN = ("threshold 1/2", "top-k", "basis pursuit, signed", "basis pursuit", "AMP", "Bayes-AMP")
+_COLUMNS = {
+    "decoder": "decoder",
+    "dims_50": "dims, 50%",
+    "dims_99": "dims, 99%",
+    "dims_per_bit": "dims a bit",
+    "marginal_dims": "dims, one more on",
+    "active": "most on",
+    "success": "read there",
+    "measured_50": "measured, 50%",
+    "measured_99": "measured, 99%",
+    "measured_success": "read there, measured",
+    "trials": "codes",
+}
+_DRAW = """
+const holder = document.getElementById("map"), figure = JSON.parse(document.getElementById("map-data").textContent);
+Plotly.newPlot(holder, figure.data, figure.layout, { displaylogo: false, responsive: true });
+"""
+
+
+def capacity_page(
+    frame: "pd.DataFrame", rows: Iterable[Row] = (), *, n_features: int, n_active: int, n_dims: int | None = None, noise_std: float = 0.0
+) -> str:
+    """The HTML of a `tegum.capacity.table`, with the saved rows of the searches behind its measured columns, if any."""
+    bits = float(subset_bits(n_features, n_active))
+    through = f", seen through noise of {noise_std:g} in each dim" if noise_std else ""
+    room = (
+        f" In {n_dims:,} dims: the most features that half of the codes can have on, and the share read at {n_active:,}." if n_dims else ""
+    )
+    figure = around(frame, rows, n_features=n_features, n_active=n_active, n_dims=n_dims, noise_std=noise_std)
+    title = f"{n_active:,} of {n_features:,} features on"
+    scripts = [get_plotlyjs(), _DRAW]
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts)
+    policy = f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+    data = (figure.to_json() or "").replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    caption = escape(figure.layout.meta["caption"])
+    return "".join([
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n',
+        f"<title>{escape(title)}: capacity</title>\n<style>\n{asset('page.css')}{_STYLE}</style>\n<script>{scripts[0]}</script>\n</head>\n<body>\n",
+        f'<main class="capacity"><header><h1>Who reads {escape(title)}?</h1>',
+        f"<p class='lede'>A set of {n_active:,} has {bits:,.1f} bits{escape(through)}. Dims that each decoder needs to read half of all codes, ",
+        f"and 99%, every coordinate right.{escape(room)} A blank is what theory does not say.</p></header>\n",
+        f'<figure><div id="map" class="plot" style="height:{figure.layout.height or 460}px"></div><figcaption>{caption}</figcaption></figure>\n',
+        f'<script type="application/json" id="map-data">{data}</script>\n{_table(frame)}</main>\n<script>{scripts[1]}</script>\n</body>\n</html>\n',
+    ])  # fmt: skip
+
+
+def around(
+    frame: "pd.DataFrame", rows: Iterable[Row], *, n_features: int, n_active: int, n_dims: int | None, noise_std: float
+) -> "figures.Figure":
+    """Dims over features on, from an eighth to eight times as many: laws dashed, what was measured as points with bars, the point asked for."""
+    ks = np.unique(np.round(np.geomspace(max(1, n_active / 8), min(n_features // 2, 8 * n_active), 25))).astype(int)
+    curves = {}
+    for name in (*_SHOWN, *LIMITS):
+        law = LAWS.get(name) or LIMITS[name]
+        if name not in LIMITS and name not in set(frame["decoder"]):
+            continue
+        dims = np.array([float(law.dims(n_features, int(k), 0.5, noise_std)) for k in ks])
+        if np.isfinite(dims).any():
+            curves[name.strip("()")] = (ks[np.isfinite(dims)], dims[np.isfinite(dims)])
+    points = [
+        {"decoder": row.decoder, "k": row.n_active, "d": need.fit.d50, "low": need.fit.interval[0], "high": need.fit.interval[1]}
+        for row in rows
+        if (need := need_of(row)).fit is not None
+    ]
+    measured = " Points: measured, with 95% intervals; those off the curves are of decoders without a law." if points else ""
+    marks = {f"k = {n_active:,}": float(n_active)}
+    return figures.law_map(
+        curves, points, marks=marks, levels={f"{n_dims:,} dims": float(n_dims)} if n_dims else None,
+        caption=f"Dims at which half of the codes are read, over how many of {n_features:,} features are on: above its curve a decoder "
+        f"reads.{measured}",
+    )  # fmt: skip
+
+
+def _table(frame: "pd.DataFrame") -> str:
+    shown = [column for column in _COLUMNS if column in frame]
+    head = "".join(f"<th scope='col'>{escape(_COLUMNS[column])}</th>" for column in shown)
+    lines = "".join(
+        "<tr>" + "".join(f"<td>{escape(_cell(column, row))}</td>" for column in shown) + "</tr>" for row in frame.to_dict(orient="records")
+    )
+    return f"<div class='scroller'><table class='numbers'><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
+
+
+def _cell(column: str, row: dict) -> str:
+    value = row[column]
+    if isinstance(value, str):
+        return value
+    if column in ("measured_50", "measured_99"):
+        return need_around(row, column)
+    if value is None or math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "none is enough"
+    if column in ("success", "measured_success"):
+        return f"{value:.1%}"
+    return f"{value:,.0f}" if column in ("active", "trials") else f"{value:,.2f}" if column == "dims_per_bit" else f"{value:,.1f}"
+
+
+_STYLE = """
+main.capacity { max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }
+main.capacity .scroller { overflow-x: auto; }
+table.numbers { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+table.numbers th, table.numbers td { padding: .3rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid rgba(127,132,140,.28); }
+table.numbers th:first-child, table.numbers td:first-child { text-align: left; }
+"""
