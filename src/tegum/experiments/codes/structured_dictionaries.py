@@ -70,13 +70,13 @@ class StructuredDictionaries(Experiment):
         sizes: tuple[PositiveInt, ...] = (2**18, 2**20, 2**22, 2**24)
         n_dims: PositiveInt = 512
         codes: PositiveInt = 16
-        budget: PositiveInt = 1024
+        budget: PositiveInt = 4096
         large_budget: PositiveInt = 256
 
     presets = {
         "quick": Params(
             n_features=1024, n_active=8, decoders=("top-k", "OMP", "Bayes-AMP"), large=(2**18,), large_decoders=("top-k", "OMP"),
-            sizes=(2**16, 2**20), codes=8, budget=960, large_budget=96,
+            sizes=(2**16, 2**20), codes=8, budget=4096, large_budget=96,
         ),
         "paper": Params(),
     }  # fmt: skip
