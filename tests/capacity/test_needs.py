@@ -53,6 +53,14 @@ def test_it_stops_as_soon_as_both_intervals_are_narrow_enough():
     assert need.trials.sum() < 1_000
 
 
+def test_no_luck_of_a_first_look_ends_a_search():
+    """In some worlds the first look below the middle does well, and the fit is sure, and wrong; a whole turn of looks puts it right."""
+    for seed in range(40):
+        need = search(World(169.0, 15.0, seed), 169.0, Rule(look=64))
+        assert need.trials.sum() >= 3 * 64
+        assert need.fit.d50 == pytest.approx(169.0, rel=0.035)
+
+
 def test_the_budget_is_never_exceeded_by_more_than_what_brackets_the_middle():
     need = search(World(450.0, 150.0), 400.0, Rule(precision=0.001, precision_99=0.001, budget=300))
     assert need.stopped == "budget"
