@@ -1,7 +1,7 @@
-"""Write the measured part of docs/one-dim-per-bit.md: run B4, its table and pictures (.venv/bin/python tools/write_bit_page.py [PRESET]).
+"""Write the measured part of docs/one-dim-per-bit.md: run B4, its table and pictures (.venv/bin/python tools/write_bit_page.py [PRESET] [--stored]).
 
-The preset is "paper" unless said. It resumes; what the store in runs/ has is not run again. The prose of the page is left alone. The pictures
-need chromium on the PATH.
+The preset is "paper" unless said. It resumes; what the store in runs/ has is not run again. --stored runs nothing: cells that the store lacks
+are marked as not measured. The prose of the page is left alone. The pictures need chromium on the PATH.
 """
 
 import sys
@@ -21,16 +21,25 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 def main() -> None:
     """Run, tabulate, draw."""
-    preset = sys.argv[1] if len(sys.argv) > 1 else "paper"
+    words = sys.argv[1:]
+    preset = next((word for word in words if word != "--stored"), "paper")
     store, params = Store(HERE / "runs"), OneDimPerBit.presets[preset]
-    with Display() as show:
-        run_experiments([(OneDimPerBit, params, preset)], store, progress=show)
+    if "--stored" not in words:
+        with Display() as show:
+            run_experiments([(OneDimPerBit, params, preset)], store, progress=show)
     rows = rows_of(store, OneDimPerBit, params)
     before, rest = PAGE.read_text().split(BEGIN)
     after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\nPreset {preset}, {params.trials} codes a number of dims.\n\n{table(rows)}\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}\n{heading(rows, preset)}\n\n{table(rows)}\n{END}{after}")
     for figure, name in zip(OneDimPerBit().figures(rows), PICTURES, strict=True):
         photograph(figure, PAGE.parent / name)
+
+
+def heading(rows: Rows, preset: str) -> str:
+    """How many codes were read, and what of the preset is not measured."""
+    codes = " or ".join(str(number) for number in sorted({row.trials for row in rows}, reverse=True))
+    words = f"Preset {preset}, {codes} codes a number of dims."
+    return f"{words} A dash: not measured yet." if rows.missing else words
 
 
 def table(rows: Rows) -> str:
@@ -43,7 +52,8 @@ def table(rows: Rows) -> str:
         bits = float(theory.subset_bits(n, k))
         cells = [f"{n:,}", f"{k}", f"{bits:.1f}"]
         for kind in ("signed", "non-negative"):
-            fit = fit_of(rows.at(n_features=n, n_active=k, kind=kind))
+            found = [row for row in rows if (row.n_features, row.n_active, row.kind) == (n, k, kind)]
+            fit = fit_of(found[0]) if found else None
             law = float(theory.lasso_dims(n, k, signed=kind == "signed"))
             told = "-" if fit is None else f"{fit.d50:.1f} ({fit.interval[0]:.1f}-{fit.interval[1]:.1f})"
             cells += [told, f"{law:.1f}", "-" if fit is None else f"{fit.d50 / bits:.2f}"]

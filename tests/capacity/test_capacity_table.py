@@ -59,7 +59,7 @@ def test_noise_takes_some_out_of_reach_and_says_so():
     assert np.isinf(line(loud, "threshold 1/2")["dims_50"])
     assert np.isfinite(line(quiet, "threshold 1/2")["dims_50"])
     assert line(loud, "Bayes-AMP")["dims_50"] > line(quiet, "Bayes-AMP")["dims_50"]
-    limit = line(loud, "(any decoder, with this noise)")["dims_50"]
+    limit = line(loud, "(any decoder, without errors)")["dims_50"]
     assert limit == pytest.approx(theory.noisy_dims(4096, 16, 0.15))
     assert (loud["dims_50"].dropna()[~loud["decoder"].isin(LIMITS)] > limit).all()
 

@@ -31,6 +31,26 @@ def test_more_trials_narrow_the_interval_and_find_the_width():
     assert many.at(0.99) == pytest.approx(100 + 2.326 * 10, rel=0.02)
 
 
+def test_both_intervals_hold_the_truth_where_counts_are_many_and_the_width_lies_between_any_grids():
+    dims, rng, held = np.arange(60, 150, 3), np.random.default_rng(3), np.zeros(2)
+    for width in (7.0, 7.4, 7.8, 8.2):
+        for _ in range(15):
+            fit = transition(dims, counts(100, width, dims, 1500, rng), np.full(len(dims), 1500))
+            for i, (share, reach) in enumerate(((0.5, 0.0), (0.99, 2.3263))):
+                low, high = fit.interval_at(share)
+                held[i] += low <= 100 + reach * width <= high
+    assert held.min() >= 50  # binomial(60, .95): below 50 once in 4,000
+
+
+def test_what_a_law_in_one_over_d_never_reaches_takes_no_number_of_dims():
+    dims = np.array([50, 100, 200, 400, 800, 1600, 12800])
+    right = 1000 * ndtr((1 - 100 / dims) / 0.6)  # .952 from dims without end
+    fit = transition(dims, right.round(), np.full(7, 1000))
+    assert fit.at(0.9) == pytest.approx(100 / (1 - 0.6 * 1.2816), rel=0.1)
+    assert np.isinf(fit.at(0.99))
+    assert np.isinf(fit.interval_at(0.99)[1])
+
+
 def test_a_jump_between_two_neighbours_has_its_middle_between_them():
     fit = transition(np.array([50, 100, 200]), np.array([0, 0, 64]), np.full(3, 64))
     assert 100 < fit.d50 < 200

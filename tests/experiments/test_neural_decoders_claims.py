@@ -41,7 +41,7 @@ def world(memory=1.0, **other):
     rows, random = [], np.random.default_rng(1)
     for cell in EXPERIMENT.cells(PARAMS):
         hidden = perceptrons(PARAMS).get(cell.reader)
-        depths = (PARAMS.table_depths if cell.reader == LISTA else DEPTHS) if hidden is None else (len(hidden) + 1,)
+        depths = (PARAMS.table_depths if cell.reader == LISTA else PARAMS.depths) if hidden is None else (len(hidden) + 1,)
         right = np.full((len(depths), len(DIMS)), -1)
         for place, depth in enumerate(depths):
             d50 = needs(cell.reader, depth) * other.get(f"{cell.reader}|{depth}", other.get(cell.reader, 1.0))
@@ -127,6 +127,30 @@ def test_a_small_run_has_a_row_for_every_cell_and_figures_that_say_how_they_were
     captions = [figure.layout.meta["caption"] for figure in EXPERIMENT.figures(rows)]
     assert len(set(captions)) == len(captions) == 5
     assert "2 of 48 features on, 200 codes a point" in captions[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"depths": (1, 3)}, r"^depths are \(1, 3\): claims compare 1, 2, 4 layers; missing: 2, 4$"),
+        ({"depths": (4, 8)}, "missing: 1, 2$"),
+        ({"depths": (1, 2, 3)}, "missing: 4$"),
+        ({"table_depths": (2, 3)}, r"table_depths are \(2, 3\): claims compare 1, 2 layers; missing: 1$"),
+        ({"table_depths": (1,)}, "missing: 2$"),
+        ({"hidden": ((),)}, "claims need a perceptron with a hidden layer"),
+        ({"hidden": ()}, "claims need a perceptron with a hidden layer"),
+        ({"hidden": ((), (8, 8)), "depths": (1, 2, 4)}, "perceptrons have 3 layers"),
+    ],
+)
+def test_depths_and_perceptrons_that_claims_lack_are_refused_before_any_work(changed, message):
+    with pytest.raises(ValueError, match=message):
+        EXPERIMENT.cells(PARAMS.model_copy(update=changed))
+
+
+@pytest.mark.parametrize("changed", [{"depths": (1, 2, 4)}, {"depths": (1, 2, 4), "hidden": ((256,),)}, {"table_depths": (1, 2, 3)}])
+def test_the_least_that_claims_need_is_judged(changed, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.PARAMS", PARAMS.model_copy(update=changed))
+    assert len(verdicts(world())) == 18
 
 
 def test_more_active_features_than_there_are_is_refused_before_any_work():

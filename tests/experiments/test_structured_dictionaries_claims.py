@@ -44,9 +44,9 @@ def test_every_claim_holds_in_a_world_of_one_transition():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"OMP, rademacher": 1.3}, "OMP needs as many dims through rademacher"),
-        ({"Bayes-AMP, hadamard, whole": 0.7}, "Bayes-AMP needs as many dims through hadamard, whole"),
-        ({"top-k, hadamard, in blocks": 1.35}, "top-k needs as many dims through hadamard, in blocks"),
+        ({"OMP, rademacher": 1.16}, "OMP needs as many dims through rademacher"),
+        ({"Bayes-AMP, hadamard, whole": 0.86}, "Bayes-AMP needs as many dims through hadamard, whole"),
+        ({"top-k, hadamard, in blocks": 1.18}, "top-k needs as many dims through hadamard, in blocks"),
         ({"large": 1.3}, "through Hadamard directions reads half"),
         ({"memory": 2048.0}, "not a table"),
         ({"exponent": 2.0}, "the time of a code"),

@@ -100,6 +100,29 @@ def test_amp_needs_the_first_dims_that_are_enough(n, k, noise, success):
     assert (amp_reading_success(np.geomspace(d / 8, d * (1 - 1e-5), 40), n, k, noise) < success).all()
 
 
+@pytest.mark.parametrize(
+    ("n", "k", "noise", "success"),
+    [(20, 2, 0.27, 0.5), (10, 1, 0.32, 0.5), (10, 1, 0.32, 0.5325), (512, 8, 0.157, 0.425), (1024, 8, 0.15, 0.5219)],
+)
+def test_amp_finds_dims_that_are_enough_far_above_n_and_at_a_narrow_peak_below(n, k, noise, success):
+    assert amp_reading_success(amp_reading_dims(n, k, noise, success), n, k, noise) == pytest.approx(success, rel=1e-4)
+
+
+@pytest.mark.parametrize(("n", "k", "noise"), [(20, 2, 0.27), (10, 1, 0.32), (100, 10, 0.2)])
+def test_amp_has_no_dims_that_are_enough_just_where_its_limit_is_below(n, k, noise):
+    """No peak below .95 n is higher here. With dims without end each entry is seen through the noise alone."""
+    limit = amp_reading_success(1e15, n, k, noise)
+    assert np.isfinite(amp_reading_dims(n, k, noise, limit * (1 - 1e-6)))
+    assert np.isinf(amp_reading_dims(n, k, noise, limit * (1 + 1e-6)))
+
+
+def test_amp_may_read_at_a_peak_what_its_limit_does_not_reach():
+    d = amp_reading_dims(1000, 1, 0.15, 0.8)
+    assert amp_reading_success(1e15, 1000, 1, 0.15) < 0.7
+    assert d < 950
+    assert amp_reading_success(d, 1000, 1, 0.15) == pytest.approx(0.8, rel=1e-4)
+
+
 @pytest.mark.parametrize(("n", "k"), [(1024, 8), (200, 20)])
 def test_as_noise_goes_to_nothing_the_needs_are_those_without_it(n, k):
     """Bayes-AMP's fold moves with s^2. AMP sticks at a tau too small to matter a little before the l1 curve: less than one dim in 10^4."""

@@ -41,5 +41,5 @@ def test_it_draws_the_map_and_asks_nothing_of_anyone(tmp_path):
         browser.close()
     assert errors == []
     assert outside == []
-    assert traces == 3 + 6  # top-k, one dim a bit, the limit; two decoders at three k
+    assert traces == 3 + 2  # top-k, one dim a bit, the limit; points of two decoders
     assert lines == 4

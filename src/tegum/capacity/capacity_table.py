@@ -1,9 +1,10 @@
 """table: who reads k of N features, and from how many dims: theory at once, measurement when asked for, one line a decoder.
 
 `dims_50` and `dims_99` are the dims from which half and 99% of all codes are read; `dims_per_bit` is dims_50 over log2 C(N, k); `marginal_dims`
-what one more active feature costs, dims_50(k + 1) - dims_50(k). Given `n_dims`, `active` is the most features that may be on for half of the
-codes to be read, and `success` the share that is read at the k asked for. Blank (nan) is what theory does not say; inf what no number of dims is
-enough for. Lines in brackets are no decoders: the rule of one dim a bit, and with noise Shannon's limit for any decoder.
+what one more active feature costs, dims_50(k + 1) - dims_50(k) (from k = 200,000 on over a larger step). Given `n_dims`, `active` is the most
+features that may be on for half of the codes to be read, and `success` the share that is read at the k asked for; for message passing by its
+limit law, a step. Blank (nan) is what theory does not say; inf what no number of dims is enough for. Lines in brackets are no decoders: the rule
+of one dim a bit, and with noise the dims below which no decoder reads without errors (Shannon's).
 
 Measured values are those of a search (`needs.py`): a fit's 50% and 99% point with 95% intervals, through the dictionary named; success at
 `n_dims` with Wilson's.
@@ -28,6 +29,8 @@ from tegum.store import Row
 if TYPE_CHECKING:
     import pandas as pd
 
+MEASURABLE = 2**26  # features: one float32 array of 16 codes takes 4 GiB
+
 
 def table(
     n_features: int,
@@ -48,6 +51,7 @@ def table(
     names = check_sizes(n_features, n_active, n_dims, noise_std, decoders)
     rows: list[Row] = []
     if measure:
+        check_memory(n_features)
         params = asked(n_features, n_active, n_dims, noise_std, names, seed)
         experiment = MeasuredNeeds()
         cells = experiment.cells(params)
@@ -66,11 +70,17 @@ def check_sizes(n_features: int, n_active: int, n_dims: int | None, noise_std: f
     check_number("noise_std", noise_std)
     if n_dims is not None:
         check_count("n_dims", n_dims)
-    names = tuple(PANEL if decoders is None else decoders)
+    names = tuple(PANEL if decoders is None else dict.fromkeys(decoders))
     for name in names:
         if name not in PANEL:
             raise ValueError(f"there is no decoder {name!r} in the panel; it has {', '.join(PANEL)}")
     return names
+
+
+def check_memory(n_features: int) -> None:
+    """Refuse to measure what no decoder could hold: a batch of codes takes arrays of N numbers each. Raises ValueError."""
+    if n_features > MEASURABLE:
+        raise ValueError(f"n_features is {n_features:,}; up to {MEASURABLE:,} can be measured, beyond there is theory alone")
 
 
 def asked(
@@ -103,7 +113,7 @@ def theory_table(n_features: int, n_active: int, n_dims: int | None, noise_std: 
                 "dims_50": half,
                 "dims_99": float(law.dims(n, k, 0.99, noise_std)) if law.success else np.nan,
                 "dims_per_bit": half / bits,
-                "marginal_dims": float(law.dims(n, k + 1, 0.5, noise_std)) - half if np.isfinite(half) else half,
+                "marginal_dims": _marginal(law, n, k, half, noise_std),
             }
             if n_dims is not None:
                 known[law]["active"] = most_active(law, n, n_dims, noise_std)
@@ -113,6 +123,14 @@ def theory_table(n_features: int, n_active: int, n_dims: int | None, noise_std: 
     if "dims_50" not in frame:  # only decoders without a law
         frame["dims_50"] = np.nan
     return frame.sort_values("dims_50", kind="stable", na_position="last", ignore_index=True)
+
+
+def _marginal(law: Law, n: int, k: int, half: float, noise_std: float) -> float:
+    """Dims that one more active feature costs, over a step that float64 resolves; nan where there is none to add."""
+    step = max(1, k // 10**5)
+    if not np.isfinite(half) or k + step >= n:
+        return half if np.isinf(half) else np.nan
+    return (float(law.dims(n, k + step, 0.5, noise_std)) - half) / step
 
 
 def most_active(law: Law, n_features: int, n_dims: int, noise_std: float = 0.0) -> float:
@@ -170,4 +188,6 @@ def need_around(row: Mapping[str, Any], column: str) -> str:
     if value is None or np.isnan(value):
         stopped = row.get("stopped")
         return f"{stopped} all looked at" if stopped in ("above", "below") else ""
+    if np.isinf(value):
+        return "none is enough"
     return f"{value:,.1f} ({row[f'low_{percent}']:,.0f}-{row[f'high_{percent}']:,.0f})"

@@ -1,7 +1,8 @@
 """Laws: what theory says of each decoder of the panel: the dims that it needs, and its chance of success from d dims, for k of n features on at 1.
 
 A decoder without a law is left to measurement. Message passing without noise has a limit law, a step, whose width at finite size is not known: no
-more than its place is told. Limits are what no decoder does better than, and the rule of one dim a bit, to compare with.
+more than its place is told, and `success` is that step. Beside them stand the rule of one dim a bit and Shannon's limit, to
+compare with: the latter is for reading without errors; half of a set of codes may be read from less.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 from tegum import theory
 from tegum.theory._counts import Real
 from tegum.theory._numbers import Numbers
+from tegum.theory.penalised_reading import penalised_dims, penalised_success
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,37 @@ def _noiseless(rule: Callable[..., Real]) -> Callable[..., Real]:
 def _bayes_dims(n: Numbers, k: Numbers, success: float, noise_std: float) -> Real:
     if noise_std == 0:
         return theory.bayes_dims(n, k) if success == 0.5 else np.full(np.broadcast_shapes(np.shape(n), np.shape(k)), np.nan)[()]
-    return theory.bayes_reading_dims(n, k, noise_std, success)
+    return _where_noise_binds(theory.bayes_reading_dims, n, k, noise_std, success)
 
 
 def _amp_dims(n: Numbers, k: Numbers, success: float, noise_std: float) -> Real:
-    return theory.lasso_dims(n, k, success=success) if noise_std == 0 else theory.amp_reading_dims(n, k, noise_std, success)
+    if noise_std == 0:
+        return theory.lasso_dims(n, k, success=success)
+    return _where_noise_binds(theory.amp_reading_dims, n, k, noise_std, success)
+
+
+def _where_noise_binds(rule: Callable[..., Real], n: Numbers, k: Numbers, noise_std: float, success: float) -> Real:
+    """nan where a rule has 50% and more at one number of dims: the step of a limit law, whose width is not known."""
+    half = rule(n, k, noise_std, 0.5)
+    if success == 0.5:
+        return half
+    found = rule(n, k, noise_std, success)
+    return np.where(found <= half * (1 + 1e-4), np.nan, found)[()]
 
 
 def _amp_success(d: Numbers, n: int, k: int, noise_std: float) -> Real:
     return theory.lasso_success(d, n, k) if noise_std == 0 else theory.amp_reading_success(d, n, k, noise_std)
+
+
+def _basis_pursuit_dims(n: Numbers, k: Numbers, success: float, noise_std: float) -> Real:
+    """Through noise, which it fits: the lasso at a penalty of 0."""
+    if noise_std == 0:
+        return theory.lasso_dims(n, k, success=success)
+    return _where_noise_binds(lambda *asked: penalised_dims(*asked, penalty=0.0), n, k, noise_std, success)
+
+
+def _basis_pursuit_success(d: Numbers, n: int, k: int, noise_std: float) -> Real:
+    return theory.lasso_success(d, n, k) if noise_std == 0 else penalised_success(d, n, k, noise_std, penalty=0.0)
 
 
 def _bits(n: Numbers, k: Numbers, success: float, noise_std: float) -> Real:  # noqa: ARG001
@@ -59,7 +83,7 @@ LAWS: dict[str, Law] = {
         _noiseless(lambda d, n, k: theory.lasso_success(d, n, k, signed=True)),
         _L1,
     ),
-    "basis pursuit": Law(_noiseless(lambda n, k, success: theory.lasso_dims(n, k, success=success)), _noiseless(theory.lasso_success), _L1),
+    "basis pursuit": Law(_basis_pursuit_dims, _basis_pursuit_success, f"{_L1}; through noise, Bayati & Montanari 2012"),
     "basis pursuit, in [0, 1]": Law(_noiseless(theory.box_dims), _noiseless(theory.box_success), "Donoho & Tanner 2010"),
     "AMP": Law(_amp_dims, _amp_success, "Donoho, Maleki & Montanari 2009"),
     "Bayes-AMP": _BAYES,
@@ -67,7 +91,7 @@ LAWS: dict[str, Law] = {
 }
 LIMITS: dict[str, Law] = {
     "(one dim a bit)": Law(_bits, None, "log2 C(n, k)"),
-    "(any decoder, with this noise)": Law(
+    "(any decoder, without errors)": Law(
         lambda n, k, success, noise: theory.noisy_dims(n, k, noise) if noise else np.float64(np.nan),  # noqa: ARG005
         None,
         "Shannon 1948",

@@ -217,6 +217,6 @@ def _tail(gap: float, variance: float) -> float:
 
 
 def _listed(keys: Iterable[Key]) -> list[Key]:
-    if isinstance(keys, str):
+    if isinstance(keys, str | bytes | bytearray):
         raise ValueError(f"keys is the string {keys!r}; give a list of keys, or add one by add({keys!r})")
     return list(keys)

@@ -48,20 +48,32 @@ def capacity(
 ) -> int:
     """Show how many dims every decoder needs for K of N features: at 50% and 99% success, in theory and, with --measure, measured.
 
-    Dims per bit are over log2 C(N, K); marginal dims are what one more active feature costs. A blank is what theory does not say.
+    Dims per bit are over log2 C(N, K); marginal dims are what one more active feature costs. A blank (in JSON null) is what theory does not say,
+    "none is enough" (in JSON "inf") what no number of dims is enough for.
     """
-    from tegum.capacity.capacity_table import asked, check_sizes, theory_table, with_measured
+    from tegum.capacity.capacity_table import asked, check_memory, check_sizes, theory_table, with_measured
 
     with refusing():
         names = check_sizes(features, active, dims, noise, decoders)
-    if html is not None and not html.resolve().parent.is_dir():
-        raise BadInput(f"cannot write {html}: there is no folder {html.parent}")
+        if measure:
+            check_memory(features)
+    if html is not None and (html.is_dir() or not html.resolve().parent.is_dir()):
+        raise BadInput(
+            f"cannot write {html}: it is a folder" if html.is_dir() else f"cannot write {html}: there is no folder {html.parent}"
+        )
+    frame = theory_table(features, active, dims, noise, names)
     rows, code = [], 0
     if measure:
         outcome = _measured(asked(features, active, dims, noise, names, around=html is not None), store, jobs)
         rows, code = list(outcome.rows), int(bool(outcome.errors))
-    frame = with_measured(theory_table(features, active, dims, noise, names), [row for row in rows if row.n_active == active], dims)
+        frame = with_measured(frame, [row for row in rows if row.n_active == active], dims)
     told = {"n_features": features, "n_active": active, "n_dims": dims, "noise_std": noise}
+    if as_json:
+        lines = [{key: "inf" if value == math.inf else value for key, value in line.items()} for line in frame.to_dict(orient="records")]
+        emit_json(told | {"subset_bits": _bits(features, active), "decoders": lines})
+    else:
+        typer.echo(_heading(features, active, dims, noise))
+        typer.echo(columns(_lines(frame, dims, measured=bool(rows))))
     if html is not None:
         from tegum.report import capacity_page
 
@@ -69,11 +81,6 @@ def capacity(
             html.write_text(capacity_page(frame, rows, **told), encoding="utf-8")
         except OSError as error:
             raise BadInput(f"cannot write {html}: {error.strerror}") from error
-    if as_json:
-        emit_json(told | {"subset_bits": _bits(features, active), "decoders": frame.to_dict(orient="records")})
-    else:
-        typer.echo(_heading(features, active, dims, noise))
-        typer.echo(columns(_lines(frame, dims, measured=bool(rows))))
     return code
 
 

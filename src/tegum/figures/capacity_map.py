@@ -14,9 +14,10 @@ def law_map(
     curves: Mapping[str, tuple[Any, Any]], points: Iterable[Mapping[str, Any]] = (), *,
     marks: Mapping[str, float] | None = None, levels: Mapping[str, float] | None = None, caption: str = "",
 ) -> go.Figure:  # fmt: skip
-    """`curves` (name -> (features on, dims)) as dashed lines, each named at its right end; `points` as mappings decoder, k, d, low and high.
+    """`curves` (name -> (features on, dims)) as dashed lines; `points` as mappings decoder, k, d, low and high, a symbol a decoder.
 
-    A point has the colour of the curve of its name, or grey where there is none. Both axes are logarithmic. `marks` and `levels` are references.
+    Points have the colour of the curve of their name, or grey where there is none, and the legend names every decoder that has points. Both axes are
+    logarithmic. `marks` and `levels` are references.
     """
     figure, everything = go.Figure(), list(points)
     colours = dict(zip(curves, cycle(SERIES)))
@@ -25,12 +26,15 @@ def law_map(
             x=array(k), y=array(d), mode="lines", name=name, line={"color": colours[name], "width": 2, "dash": "dash"},
             hovertemplate="%{x} on: %{y:.1f} dims",
         )  # fmt: skip
-    for place, point in enumerate(everything):
-        colour = colours.get(point["decoder"], INK)
+    for place, name in enumerate(dict.fromkeys(point["decoder"] for point in everything)):
+        own = [point for point in everything if point["decoder"] == name]
         figure.add_scatter(
-            x=[point["k"]], y=[point["d"]], mode="markers", name=f"{point['decoder']}, measured", showlegend=False,
-            marker={"color": colour, "size": 8, "symbol": SYMBOLS[place % len(SYMBOLS)]},
-            error_y={"type": "data", "symmetric": False, "array": [point["high"] - point["d"]], "arrayminus": [point["d"] - point["low"]]},
+            x=[point["k"] for point in own], y=[point["d"] for point in own], mode="markers", name=f"{name}, measured",
+            marker={"color": colours.get(name, INK), "size": 8, "symbol": SYMBOLS[place % len(SYMBOLS)] + ("" if name in colours else "-open")},
+            error_y={
+                "type": "data", "symmetric": False, "array": [point["high"] - point["d"] for point in own],
+                "arrayminus": [point["d"] - point["low"] for point in own],
+            },
             hovertemplate="%{y:.1f} dims",
         )  # fmt: skip
     add_references(figure, levels=levels, marks=marks)

@@ -77,13 +77,14 @@ def around(
     frame: "pd.DataFrame", rows: Iterable[Row], *, n_features: int, n_active: int, n_dims: int | None, noise_std: float
 ) -> "figures.Figure":
     """Dims over features on, from an eighth to eight times as many: laws dashed, what was measured as points with bars, the point asked for."""
-    ks = np.unique(np.round(np.geomspace(max(1, n_active / 8), min(n_features // 2, 8 * n_active), 25))).astype(int)
+    ends = max(1.0, n_active / 8), min(n_features / 2, 8.0 * n_active)
+    ks = np.unique(np.round(np.geomspace(*ends, 25)))
     curves = {}
     for name in (*_SHOWN, *LIMITS):
         law = LAWS.get(name) or LIMITS[name]
         if name not in LIMITS and name not in set(frame["decoder"]):
             continue
-        dims = np.array([float(law.dims(n_features, int(k), 0.5, noise_std)) for k in ks])
+        dims = np.array([float(law.dims(n_features, k, 0.5, noise_std)) for k in ks])
         if np.isfinite(dims).any():
             curves[name.strip("()")] = (ks[np.isfinite(dims)], dims[np.isfinite(dims)])
     points = [
@@ -91,7 +92,9 @@ def around(
         for row in rows
         if (need := need_of(row)).fit is not None
     ]
-    measured = " Points: measured, with 95% intervals; those off the curves are of decoders without a law." if points else ""
+    measured = (
+        " Points: measured, with 95% intervals; grey ones are of decoders whose law is not drawn, or who have none." if points else ""
+    )
     marks = {f"k = {n_active:,}": float(n_active)}
     return figures.law_map(
         curves, points, marks=marks, levels={f"{n_dims:,} dims": float(n_dims)} if n_dims else None,

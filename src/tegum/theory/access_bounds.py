@@ -24,7 +24,9 @@ sum_j (|r_j| - t)_+^2 <= u^2. With G(tau) = E (g - tau)_+^2 and t = eps / (k - e
     d = min over tau of K tau^2 + 2 (n - 1) G(tau),        K = (k / eps - 1)^2.
 
 That is but for K the number of dims from which l1 reads K signed features (`lasso_dims`): one linear look at k features costs what l1 asks for
-the square of k. It is a law for large d, of the typical feature; the worst of n is a little worse.
+the square of k. It is a law for large d and n - d, of the typical feature; the worst of n is a little worse. Gordon's b may have any length across
+its direction, but no cosine is above 1: the direction itself reads with t = 1 at most, so k = 1 never costs more than 1/2. And near n dims the law
+falls below what no probes can beat (its n - 1 dims read without error, which takes rank n): there the bound below is told instead.
 
 Source: Garg, Kleinberg & Peng, 'How many features can a language model store under the linear representation hypothesis?', theorems 2 and 3 (orders,
 without constants); Gordon 1988; Thrampoulidis, Oymak & Hassibi 2015 (the comparison is tight for convex problems).
@@ -90,23 +92,26 @@ def random_access_dims(n: Numbers, k: Numbers, eps: Numbers, success: Numbers = 
 def best_probe_dims(n: Numbers, k: Numbers, eps: Numbers) -> Real:
     """The dims in which the best probes of n random directions read k of them within eps, for the typical feature: a law for many dims.
 
+    Never below `access_dims_bound`, which is told where the law falls short of it, and 1 for k = 1 and eps from 1/2 on, as every direction does that.
     Raises ValueError unless 2 <= n, 1 <= k <= n and 0 < eps < 1.
     """
     n, k, eps = _sizes(n, k, eps)
     log_square = 2 * (np.log(k - eps) - np.log(eps))
     tau = _best_tau(math.log(2) + np.log(n - 1) - log_square)
-    return np.minimum(np.exp(log_square) * (_dims_per_active(tau) - 1), n)[()]
+    law = np.where(2 * eps < k, np.exp(log_square) * (_dims_per_active(tau) - 1), 1.0)  # t < 1
+    return np.maximum(np.minimum(law, n), access_dims_bound(n, k, eps))[()]
 
 
 def best_probe_error(n: Numbers, d: Numbers, k: Numbers) -> Real:
-    """The worst case of the best probe of a typical feature among n random directions in d dims: the inverse of `best_probe_dims`.
+    """The worst case of the best probe of a typical feature among n random directions in d dims: the inverse of the law in `best_probe_dims`.
 
-    1 where nothing beats the probe 0, and 0 from d = n - 1 on. Raises ValueError unless 2 <= n, 1 <= k <= n and d >= 1.
+    1 where nothing beats the probe 0; for k = 1 the direction itself does, with 1/2 at most. Never below `access_error_bound`, which is told where
+    the law falls short of it, and 0 only from d = n on. Raises ValueError unless 2 <= n, 1 <= k <= n and d >= 1.
     """
     n, k, _ = counts(_several(n), k)
     n, k, d = np.broadcast_arrays(n, k, _dims(d))
     goal = np.log(d) - np.log(n - 1) - math.log(2)
-    short = goal < -math.log(2)  # d < n - 1
+    short = goal < -math.log(2)  # d < n - 1; from there on the law says 0 and the bound what is true
 
     def excess(tau: Real) -> Real:
         log_q, (first, second, *_) = tail(tau)  # d = 2 (n - 1) m_1 (tau + m_2 / m_1) at the best tau, which has K tau = 2 (n - 1) m_1
@@ -114,8 +119,8 @@ def best_probe_error(n: Numbers, d: Numbers, k: Numbers) -> Real:
 
     tau = rising_root(excess, np.sqrt(1 + np.maximum(-goal, 0)))
     log_q, (first, *_) = tail(tau)
-    t = np.exp((np.log(tau) - np.log(first) - log_q - np.log(n - 1) - math.log(2)) / 2)
-    return np.where(short, np.minimum(k * t / (1 + t), 1.0), 0.0)[()]
+    t = np.minimum(np.exp((np.log(tau) - np.log(first) - log_q - np.log(n - 1) - math.log(2)) / 2), 1.0)  # no cosine is more
+    return np.maximum(np.where(short, np.minimum(k * t / (1 + t), 1.0), 0.0), access_error_bound(n, d, k))[()]
 
 
 def _union_dims(n: Real, k: Real, t: Real, failure: Real) -> Real:

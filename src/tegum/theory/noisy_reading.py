@@ -10,7 +10,9 @@ error(tau^2) / (tau^2 - s^2), and the iteration comes down from above to the lar
 tau from there on: d is the maximum of D over tau >= tau*, with tau* where P is what is asked for. Without noise that is the threshold of
 `bayes_dims`, wherever P at its fold is low.
 
-Asymptotic in the size but for P; what message passing needs at finite size is a little more. AMP's alpha is the decoder's own, minimax for d/n.
+Asymptotic in the size but for P; what message passing needs at finite size is a little more. AMP's alpha is the decoder's own, minimax for d/n up to
+.95. From there on it stays, tau^2 falls to s^2 as d grows, and P rises to its limit at tau = s: some d is enough if the limit is above what is asked
+for. If not, one may be below .95 n, where P can have a peak, for a greater alpha lets less through.
 
 Source: Bayati & Montanari 2011, 'The dynamics of message passing on dense graphs'; Krzakala et al. 2012; Donoho, Maleki & Montanari 2011, 'The
 noise-sensitivity phase transition in compressed sensing'.
@@ -27,8 +29,9 @@ from tegum.theory.l1 import lasso_dims, minimax_alpha
 
 _MOST = 1e4  # tau^2, far above any start
 _GRID, _FINE = 200, 40
-_DEEP, _HIGH = 40.0, 20.0  # how far below and above its start a fixed point is looked for, in ln of tau^2 - s^2
-_STRIDE, _FAR = 1.25, 8  # of d, and up to how many times n
+_DEEP, _HIGH = 40.0, 40.0  # how far below and above its start a fixed point is looked for, in ln of tau^2 - s^2
+_STRIDE = 1.25  # of d
+_ROUNDS, _PARTS = 4, 10  # how often the strides about a peak are divided, and into how many
 _SPARSE = 0.95  # dims a feature, above which the decoder keeps the threshold for so many
 
 
@@ -60,7 +63,10 @@ def amp_reading_success(d: Numbers, n: int, k: int, noise_std: Numbers = 0.0) ->
 
 
 def amp_reading_dims(n: Numbers, k: Numbers, noise_std: Numbers = 0.0, success: Numbers = 0.5) -> Real:
-    """The dims from which AMP for l1 reads every entry right with chance `success`; inf where none are. Raises as `bayes_reading_dims` does."""
+    """The fewest dims from which AMP for l1 reads every entry right with chance `success`; inf where none are, whatever their number.
+
+    With more dims success may fall again, up to .95 n. Raises as `bayes_reading_dims` does.
+    """
     n, k, rest = _some_off(n, k)
     n, k, rest, noise, goal = np.broadcast_arrays(n, k, rest, noise_variance(noise_std), between("success", success))
     found = [_amp_dims(*one) for one in zip(n.flat, k.flat, rest.flat, noise.flat, goal.flat, strict=True)]
@@ -108,7 +114,7 @@ def _settled(error: "_Bayes | _Soft", d: Real, noise: Real) -> float:
 
     found = gain(grid)
     if found[-1] > 0:
-        grid = np.linspace(top, top + _HIGH, _FINE)
+        grid = np.linspace(top, top + _HIGH, 2 * _FINE)
         found = gain(grid)
         at = int((found <= 0).argmax()) - 1
         if at < 0:
@@ -160,25 +166,49 @@ def _bayes_dims(k: Real, rest: Real, noise: Real, goal: Real) -> float:
 
 def _amp_success(d: Real, n: Real, k: Real, rest: Real, noise: Real) -> float:
     alpha = float(minimax_alpha(min(float(d / n), _SPARSE)))
-    tau = np.sqrt(max(_settled(_Soft(k, rest, alpha), d, noise), 1e-300))
-    reach = 0.5 / tau
+    return _amp_chance(_settled(_Soft(k, rest, alpha), d, noise), alpha, k, rest)
+
+
+def _amp_chance(variance: Real | float, alpha: float, k: Real, rest: Real) -> float:
+    """All entries right, seen through variance tau^2 and rounded after the soft threshold alpha tau."""
+    reach = 0.5 / np.sqrt(max(variance, 1e-300))
     on = np.diff(special.ndtr(np.array([alpha - reach, alpha + reach])))[0]
     with np.errstate(divide="ignore"):
         return float(np.exp(k * np.log(on) + rest * special.log_ndtr(alpha + reach)))
 
 
 def _amp_dims(n: Real, k: Real, rest: Real, noise: Real, goal: Real) -> float:
-    """The first d that is enough: by strides, for the threshold falls as d grows and success may fall again, then by halving."""
-    low = high = float(lasso_dims(n, k)) / 2
-    while _amp_success(np.float64(low), n, k, rest, noise) >= goal:
-        low, high = low / _STRIDE, low
-    while _amp_success(np.float64(high), n, k, rest, noise) < goal:
-        low, high = high, _STRIDE * high
-        if high > _FAR * n:
-            return float("inf")
+    """The first d that is enough, by strides, then by halving: up to the peak and the valley behind it at .95 n, then as far as the limit asks."""
+
+    def success(d: float) -> float:
+        return _amp_success(np.float64(d), n, k, rest, noise)
+
+    low, end = float(lasso_dims(n, k)) / 2, _SPARSE * float(n)
+    while (here := success(low)) >= goal or success(low / _STRIDE) > here:  # a peak lies lower only in much noise
+        low /= _STRIDE
+    passed = [low / _STRIDE]
+    found = [success(passed[0])]
+    while found[-1] < goal and passed[-1] < end:
+        passed.append(min(_STRIDE * passed[-1], end))
+        found.append(success(passed[-1]))
+    for _ in range(_ROUNDS):
+        if max(found) >= goal:
+            break
+        at = int(np.argmax(found[1:-1])) + 1
+        passed = np.linspace(passed[at - 1], passed[at + 1], _PARTS + 1).tolist()
+        found = [success(d) for d in passed]
+    if max(found) >= goal:
+        at = int(np.argmax(np.array(found) >= goal))
+        low, high = passed[at - 1], passed[at]
+    elif _amp_chance(noise, float(minimax_alpha(_SPARSE)), k, rest) > goal:
+        low = high = end
+        while success(high) < goal:
+            low, high = high, _STRIDE * high
+    else:
+        return float("inf")
     for _ in range(40):
         middle = (low + high) / 2
-        if _amp_success(np.float64(middle), n, k, rest, noise) < goal:
+        if success(middle) < goal:
             low = middle
         else:
             high = middle

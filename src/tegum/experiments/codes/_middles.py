@@ -13,6 +13,7 @@ from tegum.shapes import Int
 
 CLOSE = 0.4  # widths from the middle
 PRECISION = 0.02  # at which the search may stop earlier
+SAME = 0.08  # of the dims: two kinds of directions that differ by less are as good as each other; a tight frame's gain is more at our sizes
 WIDE = 1.0  # widths of a transition: what one code needs differs from what another needs by so much, and laws are of large N
 JOINED = "95% intervals by likelihood, joined as independent"
 

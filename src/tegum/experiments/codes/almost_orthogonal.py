@@ -1,14 +1,14 @@
 """Almost orthogonal directions: how many fit into d dims with every |cosine| below eps, drawn at random, searched for, and made.
 
 The cosine of two random directions has standard deviation 1/sqrt(d), and reaches eps with a chance P that falls as exp(-eps^2 d / 2). That is
-why 'k = O(exp(eps^2 n))' features fit into n dims, and the O hides a constant in the exponent:
+why exp(c eps^2 d) directions fit into d dims, with a c that the lemma of Johnson and Lindenstrauss leaves open. What is found of it:
 
 - random directions keep clear of each other as long as there are some 1/sqrt(P) of them: exp(eps^2 d / 4). That all are clear has chance
   exp(-pairs P), so that what the union bound gives as a half is 61% in truth;
 - taken in order, each where there is room, 1/P at least are found (Gilbert): exp(eps^2 d / 2). A search through t candidates keeps
   ln(1 + tP) / P, as if what kept ones exclude overlapped by chance alone: patience pays by its logarithm;
-- an exponent of eps^2 d, as the formula is written, is out of reach of both. Whether any packing has it for large d is not known: Kabatjanskii
-  and Levenstein's bound is above it at every eps, by 9% at least, and by (1 + ln(4 / eps^2)) / 4 times at small ones;
+- so both have c below 1, as measured. That says how they grow, not what exists: whether any packing has c = 1 for large d is not known, for
+  Kabatjanskii and Levenstein's bound is above it at every eps, by 9% at least, and by (1 + ln(4 / eps^2)) / 4 times at small ones;
 - at small sizes there is better: 176 equiangular lines in 22 dims at .2, which is Welch's bound, where as many random ones have .75. Lines
   moved apart by descent come much nearer to the bound than to chance, at any number of them.
 
@@ -145,7 +145,7 @@ class AlmostOrthogonal(Experiment):
             clashes + searches, "x", "n", "how", colour_title="", log_y=True, x_title="eps^2 d", y_title="directions n",
             curves={f"exp(eps^2 d{part})": (x, np.exp(x * c)) for part, c in ((" / 4", 0.25), (" / 2", 0.5), ("", 1.0))},
             caption="All eps on one scale: random sets that are clear in half of all cases, and what a search in order keeps. As d grows their "
-            "slopes are a quarter and a half, and patience raises the search by a factor; exp(eps^2 d) is steeper than both.",
+            "slopes are a quarter and a half, and patience raises the search by a factor; exp(eps^2 d) is steeper than both are here.",
         )  # fmt: skip
         yield _coherence_figure(rows)
         found = {row.n_dims: row.counts for row in rows.where(kind="cosines")}

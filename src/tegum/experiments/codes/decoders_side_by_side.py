@@ -26,6 +26,8 @@ from tegum.capacity.transition import Transition, transition
 from tegum.capacity.trials import DICTIONARIES, Count, Setting
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
 from tegum.experiments._intervals import wilson
+from tegum.experiments.codes._middles import SAME
+from tegum.experiments.codes._middles import ratio as ratio_of
 
 ELSEWHERE = ("top-k", "basis pursuit", "Bayes-AMP")  # who reads through the other dictionaries too
 GROUPS = {
@@ -205,7 +207,7 @@ def _order(needs: dict[str, Transition | None]) -> Iterable[Claim]:
     ):
         first, second = needs.get(better), needs.get(worse)
         if first is not None and second is not None:
-            ratio, interval = _ratio(second, first)
+            ratio, interval = ratio_of(second, first)
             yield Claim(
                 f"{worse} needs more than {f'{least:g} times ' if least > 1 else ''}the dims of {better}: ratio of what they need",
                 ratio, interval=interval, expected=(least, None), reason="95% intervals by likelihood, joined as independent",
@@ -222,20 +224,13 @@ def _universality(rows: Rows) -> Iterable[Claim]:
                 continue
             tight = name == "top-k" and kind.startswith("hadamard")
             law = ", but for a tight frame's factor 1 / (1 + d/N)" if tight else ""
-            ratio, interval = _ratio(other, plain)
+            ratio, interval = ratio_of(other, plain)
             yield Claim(
                 f"{name} through {kind} directions, against spherical ones, needs as many dims{law}: ratio", ratio, interval=interval,
-                expected=1 / (1 + plain.d50 / rows.params.n_features) if tight else 1, tolerance=NEAR * plain.width / plain.d50,
+                expected=1 / (1 + plain.d50 / rows.params.n_features) if tight else 1, tolerance=SAME,
                 source="Welch 1974, for the mean square of interference" if tight else "Donoho & Tanner 2009",
-                reason=f"{NEAR:g} of the transition's width; 95% intervals by likelihood, joined as independent",
+                reason=f"a margin of {SAME:.0%} of the dims, less than a tight frame's gain; 95% intervals by likelihood, joined as independent",
             )  # fmt: skip
-
-
-def _ratio(one: Transition, other: Transition) -> tuple[float, tuple[float, float]]:
-    """How many times the dims of `other` `one` needs, and the 95% interval of that."""
-    ratio = one.d50 / other.d50
-    spread = float(np.hypot(*(np.log(fit.interval[1] / fit.interval[0]) / 2 for fit in (one, other))))
-    return ratio, (ratio * float(np.exp(-spread)), ratio * float(np.exp(spread)))
 
 
 def _points(rows: Iterable[Row], params: DecodersSideBySide.Params, by: str = "decoder") -> list[dict]:

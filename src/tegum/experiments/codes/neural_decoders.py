@@ -38,6 +38,7 @@ from tegum.features.exactly_k import ExactlyK
 from tegum.learning import depth_dims, depth_success
 
 LAWS = {BAYES: "posterior", UNTRAINED: "posterior", AMP: "soft"}
+COMPARED, TABLES_COMPARED = (1, 2, 4), (1, 2)  # layers that claims speak of
 NEAR = 0.5  # of a transition's width: within it a finite-size threshold is not told from another
 ONE = "95% interval by likelihood"
 BOTH = "95% intervals by likelihood, joined as independent"
@@ -86,6 +87,7 @@ class NeuralDecoders(Experiment):
         """One a kind of network, for one dictionary of each number of dims."""
         if params.n_active >= params.n_features:
             raise ValueError(f"n_active is {params.n_active}, but there are {params.n_features} features to choose from")
+        _refuse_what_claims_lack(params)
         readers = [UNTRAINED, *UNROLLED, *perceptrons(params)]
         return [Cell(reader=reader, copy=copy) for copy in range(params.copies) for reader in readers]
 
@@ -198,6 +200,24 @@ class NeuralDecoders(Experiment):
             caption=f"What training makes of the memory in networks of {max(params.depths)} layers: mean over those for dims at which fewer layers "
             f"do not read {READ:.0%} of the codes.",
         )  # fmt: skip
+
+
+def _refuse_what_claims_lack(params: NeuralDecoders.Params) -> None:
+    """Raise ValueError for depths and perceptrons without which there is nothing to hold a claim against: before training, not after."""
+    for name, depths, needed in (("depths", params.depths, COMPARED), ("table_depths", params.table_depths, TABLES_COMPARED)):
+        missing = [str(depth) for depth in needed if depth not in depths]
+        if missing:
+            raise ValueError(f"{name} are {depths}: claims compare {', '.join(map(str, needed))} layers; missing: {', '.join(missing)}")
+    layers = sorted({len(widths) + 1 for widths in params.hidden if widths})
+    if not layers:
+        raise ValueError(
+            f"hidden is {params.hidden}: claims need a perceptron with a hidden layer, such as ({params.n_features},), and it is missing"
+        )
+    if not set(layers) & set(params.depths):
+        raise ValueError(
+            f"perceptrons have {' or '.join(map(str, layers))} layers and are held against {BAYES}, of as many, but depths are {params.depths}: "
+            "one of the two is missing"
+        )
 
 
 def perceptrons(params: NeuralDecoders.Params) -> dict[str, tuple[int, ...]]:

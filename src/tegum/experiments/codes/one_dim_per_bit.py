@@ -11,16 +11,17 @@ dimensions add up to more than there is room for. The dimension of this cone is 
 a price of two parts: each active feature pays 1 + tau^2, and each silent one pays for as much of its noise as pokes out over the threshold tau.
 The best tau grows as sqrt(2 ln(N/k)), so both d and H grow as k ln(N/k), and that is all that they have in common. With r = ln(N/k),
 
-    d/k = 2 r - 3 ln(2 r) - ln(2 pi) + 3 + ...        H/k = (r + 1) / ln 2        d/H  ->  2 ln 2 = 1.386,
+    d/k = 2 r - 3 ln(2 r) - ln(2 pi) + 3 + ...        H/k = (r + 1) / ln 2        d/H  ->  2 ln 2 = 1.386
 
-and it is the logarithm that makes the coincidence: it holds d/H down, at .56 for r = 2, and lets go so slowly that the ratio is still below 1 at
-r = 15 (signed) or 19 (non-negative): a million features a set member, or a hundred million. No size that one can simulate leaves the stretch from
-.56 to 1.
+for non-negative codes, and 2 ln 2 more in d/k for signed ones. It is the logarithm that makes the coincidence: it holds d/H down, at .56 for r = 2
+and non-negative codes, and lets go so slowly that the ratio is below 1 up to r = 15.1 (signed) or 18.7 (non-negative): 3.7 million features a set
+member, or 127 million. Few sizes that one can simulate leave the stretch from .56 to 1: those with very few features on, whose bits are fewer.
 
-Why then 'one', and not .8? Because half of the codes is not all of them. The transition is some sqrt(k) dims wide, and what a plot shows as the
-edge of safety is its 99% point: 146 dims at N = 4,096, k = 16 for signed l1, where H is 147.7 bits. Beyond the crossings the rule fails: at r =
-40 l1 reads not one set in a thousand from H dims. And it is not what a set's bits allow: message passing that knows that features are 0 or 1
-needs fewer dims at every size, and the numbers in each dim hold two bits and more of them.
+Why then 'one', and not .8? Because half of the codes is not all of them. What a plot shows as the edge of safety is the 99% point: 146 dims at
+N = 4,096, k = 16 for signed l1, where H is 147.7 bits. The width of the transition, over d, falls as k grows, so this edge is no constant either:
+over H it is 1.25 at k = 4, .99 at 16 and .84 at 64, and crosses one in the middle of the sizes that one tries. Beyond the crossings the rule
+fails: at r = 40 l1 reads not one set in a thousand from H dims. And it is not what a set's bits allow: message passing that knows that features
+are 0 or 1 needs fewer dims at every size, and the numbers in each dim hold two bits and more of them.
 """
 
 from collections.abc import Iterable
@@ -42,7 +43,8 @@ from tegum.experiments._intervals import wilson
 KINDS = {"non-negative": "basis pursuit", "signed": "basis pursuit, signed"}
 ORDERS = 92.0  # ln of 10^40
 LIMIT = 2 * np.log(2)
-FINITE = 16  # features on, where finite sizes are drawn
+FINITE = 16  # features on, where finite sizes are held against the rule
+EDGE = (4, 16, 64)  # features on, whose edge of safety is drawn
 DRAWS = 5_000  # vectors for an exact chance; their error is in the claims
 FEW_SEEN = 5  # expected successes or failures below which chi^2 says nothing
 
@@ -150,20 +152,22 @@ class OneDimPerBit(Experiment):
             levels={"one dim a bit": 1.0},
             marks={f"{crossing(signed=signed):.1f}": crossing(signed=signed) for signed in (True, False)},
             caption="Dims that are needed over bits, for N from twice k to 10^40 k: theory dashed, measured points with 95% intervals by "
-            "likelihood. Bits are "
-            "those of N coins that show k heads on average, to which log2 C(N, k) tends. The limit of l1 is 2 ln 2 = 1.386. What can be "
-            "simulated lies left of ln(N/k) = 16.",
+            "likelihood. Bits are those of N coins that show k heads on average, to which log2 C(N, k) tends. The limit of l1 is 2 ln 2 = 1.386. "
+            "What can be simulated lies left of ln(N/k) = 16. Theory is of Gaussian directions; those of length 1, measured beyond N = 2^17, need "
+            "fewer dims where few features are on.",
         )  # fmt: skip
-        table = [
-            {"kind": f"{kind}, {share:.0%} read", "log_ratio": float(at), "ratio": _finite(at, share, signed=kind == "signed")}
-            for kind in KINDS for share in (0.5, 0.99) for at in np.linspace(1.4, 22, 60)
-        ]  # fmt: skip
+        near = np.linspace(1.4, 16, 80)
         yield figures.lines(
-            table, "log_ratio", "ratio", "kind", colour_title="", levels={"one dim a bit": 1.0}, x_title="ln(N/k)", y_title="dims over bits",
-            mode="lines",
-            caption=f"Why 'one' and not less: with {FINITE} features on, the 99% point of signed l1 lies within a tenth of one dim a bit from "
-            f"ln(N/k) = 3 "
-            "to 9: N from 320 to 130,000. By the normal law of the transition.",
+            [
+                {"active": k, "log_ratio": float(at), "ratio": float(ratio)}
+                for k in EDGE for at, ratio in zip(near, _edge(near, k, 0.99), strict=True)
+            ],
+            "log_ratio", "ratio", "active", colour_title="99% read, k =", levels={"one dim a bit": 1.0}, mode="lines",
+            curves={f"half read, k = {k}": (near, _edge(near, k, 0.5)) for k in EDGE},
+            x_title="ln(N/k)", y_title="dims over bits, signed l1",
+            caption="Why 'one' and not less: the edge of safety, the 99% point of signed l1, lies above one dim a bit with 4 features on, crosses it "
+            "at N = 5,900 with 16, and lies below it with 64 up to N = 1.7 million. The 50% points (dashed) lie close together. By the normal law of "
+            "the transition.",
         )  # fmt: skip
         largest = max(rows, key=lambda row: (row.n_active == FINITE, row.n_features <= 2**16, row.n_features))
         n, k = largest.n_features, largest.n_active
@@ -189,10 +193,9 @@ class OneDimPerBit(Experiment):
             "a hundred million features a member, and dies away as ln(r) / r.",
         )  # fmt: skip
         yield figures.bars(
-            left_on_the_table(), "who", "ratio", "size", x_title="dims a bit", y_title=" ", marks={"one dim a bit": 1.0}, log_x=True,
-            caption="What is left on the table, by theory: from a threshold on single features to the limit of counting, below which sums of "
-            "directions "
-            "of +-1 can not all be different.",
+            left_on_the_table(), "who", "ratio", "size", x_title="dims a bit", y_title=" ", marks={"one dim a bit": 1.0},
+            caption="What is left on the table, by theory: from the limit of counting, below which sums of directions of +-1 can not all be "
+            "different, to a threshold on single features.",
         )  # fmt: skip
 
 
@@ -209,14 +212,14 @@ def bayes_ratio(log_ratio: np.ndarray) -> np.ndarray:
 
 
 def left_on_the_table() -> list[dict]:
-    """Dims a bit of who reads, at two sizes; `any` by counting."""
+    """Dims a bit of who reads, at two sizes, the fewest first."""
     rules = {
-        "threshold at 1/2": theory.threshold_dims,
-        "top-k": theory.topk_dims,
-        "signed l1": lambda n, k: theory.lasso_dims(n, k, signed=True),
-        "non-negative l1": theory.lasso_dims,
-        "Bayes-AMP": theory.bayes_dims,
         "counting, +-1 directions": theory.integer_dims,
+        "Bayes-AMP": theory.bayes_dims,
+        "non-negative l1": theory.lasso_dims,
+        "signed l1": lambda n, k: theory.lasso_dims(n, k, signed=True),
+        "top-k": theory.topk_dims,
+        "threshold at 1/2": theory.threshold_dims,
     }
     return [
         {"who": who, "ratio": float(rule(n, k)) / float(theory.subset_bits(n, k)), "size": f"{k} of {n:,}"}
@@ -229,9 +232,10 @@ def _ratio(log_ratio: np.ndarray | float, *, signed: bool = False) -> np.ndarray
     return np.asarray(theory.lasso_dims_per_bit(log_ratio, signed=signed))
 
 
-def _finite(log_ratio: float, share: float, *, signed: bool) -> float:
-    n = FINITE * float(np.exp(log_ratio))
-    return float(theory.lasso_dims(n, FINITE, signed, share)) / float(theory.subset_bits(n, FINITE))
+def _edge(log_ratio: np.ndarray, k: int, share: float) -> np.ndarray:
+    """Dims over bits from which signed l1 reads this share of sets of k."""
+    n = k * np.exp(log_ratio)
+    return np.asarray(theory.lasso_dims(n, k, True, share)) / np.asarray(theory.subset_bits(n, k), dtype=float)
 
 
 def _rule(n: int, k: int) -> int:
@@ -252,7 +256,8 @@ def _measured(row: Row, *, coins: bool = False) -> dict | None:
     n, p = row.n_features, row.n_active / row.n_features
     bits = n * float(entr(p) + entr(1 - p)) / np.log(2) if coins else float(theory.subset_bits(n, row.n_active))
     low, high = fit.interval
-    place = {"kind": row.kind, "n_active": row.n_active, "log_ratio": float(np.log(row.n_features / row.n_active))}
+    kind = row.kind if row.dictionary == "gaussian" else f"{row.kind}, length 1"
+    place = {"kind": kind, "n_active": row.n_active, "log_ratio": float(np.log(row.n_features / row.n_active))}
     return place | {"ratio": fit.d50 / bits, "low": low / bits, "high": high / bits}
 
 

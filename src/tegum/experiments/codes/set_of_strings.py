@@ -10,7 +10,8 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field, PositiveInt
-from scipy.stats import binom, norm
+from scipy.fft import next_fast_len
+from scipy.stats import betabinom, binom, norm
 
 from tegum import figures
 from tegum.capacity import StringSet
@@ -67,7 +68,7 @@ class SetOfStrings(Experiment):
         )
 
     def claims(self, rows: Rows) -> Iterable[Claim]:
-        """Means, noise, and both kinds of error, each by what one set gives: readings of one set share its members."""
+        """Means and noise by what one set gives, for readings of one set share its members; both kinds of error by their counts; the price."""
         worst = float(norm.isf(SURE / 2 / len(rows)))
         how = f"the largest of {len(rows)} cells, in standard errors over the sets; a right law is above once in {round(1 / SURE):,}"
         laws = {
@@ -75,12 +76,21 @@ class SetOfStrings(Experiment):
             "other strings read 0 on average": lambda row, d, k: (row.other_mean, 0.0),  # noqa: ARG005
             "the variance of what members read is (k - 1) / d": lambda row, d, k: (row.member_square, (k - 1) / d),
             "the variance of what others read is k / d": lambda row, d, k: (row.other_square, k / d),
-            "others read above 1/2 as often as the binomial law says": lambda row, d, k: (row.wrong, error_rates(d, k)[0]),
-            "members read below 1/2 as often as the binomial law says": lambda row, d, k: (row.missed, error_rates(d, k)[1]),
         }
         for what, law in laws.items():
             deviations = [_deviation(*law(row, row.n_dims, row.n_active)) for row in rows]
             yield Claim(f"{what}: largest deviation", float(np.max(deviations)), expected=(None, worst), reason=how)
+        others = rows.params.others
+        for what, counted in (
+            ("others read above 1/2", lambda row, d, k: (row.wrong, others, error_rates(d, k)[0], shared_errors(d, k)[0])),
+            ("members read below 1/2", lambda row, d, k: (row.missed, k, error_rates(d, k)[1], shared_errors(d, k)[1])),
+        ):
+            values = [p_value(*counted(row, row.n_dims, row.n_active)) for row in rows]
+            yield Claim(
+                f"{what} as often as the binomial law says: p-value", min(1.0, min(values) * len(values)), expected=(SURE, None),
+                reason=f"the smallest of {len(values)} cells, times their number; two-sided, of all errors of a cell together, by a binomial "
+                "law with the correlation that errors of one set have; where 5 are expected, a normal law would not do",
+            )  # fmt: skip
         most = max(rows, key=lambda row: (row.dims_per_member, row.n_dims))
         ratio = most.bits / bloom_bits(most.n_active, error_rates(most.n_dims, most.n_active)[0])
         yield Claim(
@@ -133,16 +143,58 @@ def error_rates(n_dims: int, n_active: int) -> tuple[float, float]:
     return float(wrong), float(binom.cdf(math.floor((signs - n_dims / 2) / 2), signs, 0.5))
 
 
+def shared_errors(n_dims: int, n_active: int) -> tuple[float, float]:
+    """The correlations of two others' errors, and of two members', in one set. Counts of a set vary more than a binomial law's where it is above 0.
+
+    Two strings agree in a of d dims. What the set's other strings add to both readings is P + Q and P - Q, of (dims that agree, dims that do not)
+    times as many independent signs; signs are taken as normal here, and a too.
+    """
+    x = np.linspace(-9, 9, 361)
+    weight = norm.pdf(x) / norm.pdf(x).sum()
+    nodes, share = np.polynomial.legendre.leggauss(80)  # for |Q|, from 0 to 9 standard deviations
+    beyond, share = 4.5 * (1 + nodes), share * norm.pdf(4.5 * (1 + nodes)) * 9
+    agree = np.clip(n_dims / 2 + x * math.sqrt(n_dims) / 2, 0, n_dims)
+
+    def correlation(strings: float, least: np.ndarray) -> float:
+        """Of P + Q > least, and P - Q > least, where so many strings add to both."""
+        strings = max(strings, 1e-9)
+        Q = beyond[:, None] * np.sqrt((n_dims - agree) * strings)
+        both = share @ norm.sf((least + Q) / np.sqrt(np.maximum(agree * strings, 1e-9))) @ weight
+        one = weight @ norm.sf(least / math.sqrt(n_dims * strings))
+        return float((both - one**2) / (one * (1 - one))) if 0 < one < 1 else 0.0
+
+    half = n_dims / 2
+    return correlation(n_active, np.full_like(x, half)), correlation(n_active - 2, half + 2 * agree - n_dims)
+
+
+def p_value(of_sets: np.ndarray, number: int, rate: float, shared: float) -> float:
+    """Two-sided p-value of all errors together: `of_sets` are the shares of `number` readings, each wrong at `rate`, correlated by `shared`.
+
+    Binomial in all, if they are not correlated; else a sum of beta-binomial counts, one a set.
+    """
+    sets, count = len(of_sets), round(float(of_sets.sum()) * number)
+    shared = min(shared, 0.999)
+    if shared < 1e-7 or not 0 < rate < 1:
+        below, above = binom.cdf(count, sets * number, rate), binom.sf(count - 1, sets * number, rate)
+    else:
+        ratio = 1 / shared - 1
+        of_one = betabinom.pmf(np.arange(number + 1), number, rate * ratio, (1 - rate) * ratio)
+        size = sets * number + 1
+        total = np.fft.irfft(np.fft.rfft(of_one, next_fast_len(size, real=True)) ** sets, next_fast_len(size, real=True))[:size]
+        below, above = total[: count + 1].sum(), total[count:].sum()
+    return float(np.clip(2 * min(below, above), 0.0, 1.0))
+
+
 def bloom_bits(n_active: int, rate: float) -> float:
     """The bits of the best Bloom filter with that false positive rate: k log2(1/rate) / ln 2 (Bloom 1970; Mitzenmacher & Upfal 2005, sec. 5.5)."""
     return n_active * math.log2(1 / rate) / math.log(2)
 
 
 def _deviation(of_sets: np.ndarray, law: float) -> float:
-    """|mean - law| in standard errors; what was never seen is judged by the chance of that, where sets are few and rates small."""
+    """|mean - law| in standard errors."""
     error = of_sets.std(ddof=1) / math.sqrt(len(of_sets))
     if error == 0:
-        return 0.0 if abs(of_sets.mean() - law) < 0.01 else math.inf
+        return 0.0 if of_sets.mean() == law else math.inf
     return float(abs(of_sets.mean() - law) / error)
 
 

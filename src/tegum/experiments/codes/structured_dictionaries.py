@@ -28,6 +28,7 @@ from tegum.capacity.panel import PANEL
 from tegum.capacity.transition import Transition, transition
 from tegum.capacity.trials import DICTIONARIES, Setting
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
+from tegum.experiments.codes._middles import SAME, ratio
 
 PLAIN = "spherical"  # of the others' length, and independent
 LARGE = "hadamard, in blocks"
@@ -65,18 +66,18 @@ class StructuredDictionaries(Experiment):
         n_active: PositiveInt = 16
         decoders: tuple[str, ...] = ("top-k", "OMP", "basis pursuit", "Bayes-AMP")
         large: tuple[PositiveInt, ...] = (2**18, 2**20, 2**22)
-        large_active: PositiveInt = 8
+        large_active: PositiveInt = 16
         large_decoders: tuple[str, ...] = ("top-k", "matching pursuit, k steps", "Bayes-AMP")
         sizes: tuple[PositiveInt, ...] = (2**18, 2**20, 2**22, 2**24)
         n_dims: PositiveInt = 512
         codes: PositiveInt = 16
         budget: PositiveInt = 4096
-        large_budget: PositiveInt = 256
+        large_budget: PositiveInt = 512
 
     presets = {
         "quick": Params(
             n_features=1024, n_active=8, decoders=("top-k", "OMP", "Bayes-AMP"), large=(2**18,), large_decoders=("top-k", "OMP"),
-            sizes=(2**16, 2**20), codes=8, budget=4096, large_budget=96,
+            sizes=(2**16, 2**20), codes=8, budget=4096, large_budget=192,
         ),
         "paper": Params(),
     }  # fmt: skip
@@ -117,9 +118,9 @@ class StructuredDictionaries(Experiment):
         """Ratios by kind; success at the largest N; what it costs."""
         params = rows.params
         ratios = [
-            {"decoder": name, "kind": kind, "ratio": ratio, "low": low, "high": high}
+            {"decoder": name, "kind": kind, "ratio": times, "low": low, "high": high}
             for name in params.decoders for kind in DICTIONARIES if kind != PLAIN
-            for ratio, (low, high) in [ratio_of(rows, name, kind)]
+            for times, (low, high) in [ratio_of(rows, name, kind)]
         ]  # fmt: skip
         yield figures.intervals(
             ratios, "decoder", "ratio", "low", "high", "kind", marks={"spherical": 1.0}, x_title="dims needed, over those through spherical "
@@ -169,9 +170,7 @@ def need_of(row: Row) -> Need:
 def ratio_of(rows: Rows, decoder: str, kind: str) -> tuple[float, tuple[float, float]]:
     """The dims that a decoder needs through one kind over those through spherical directions; the interval takes the two as independent."""
     one, other = (_fit(rows.at(part="kinds", decoder=decoder, dictionary=name)) for name in (kind, PLAIN))
-    ratio = one.d50 / other.d50
-    spread = float(np.hypot(*(np.log(fit.interval[1] / fit.interval[0]) / 2 for fit in (one, other))))
-    return ratio, (ratio * float(np.exp(-spread)), ratio * float(np.exp(spread)))
+    return ratio(one, other)
 
 
 def _fit(row: Row) -> Transition:
@@ -189,12 +188,12 @@ def _kinds(rows: Rows) -> Iterable[Claim]:
             if kind in (PLAIN, "gaussian"):  # Gaussian ones are of unequal lengths, and need a few dims more
                 continue
             tight = name == "top-k" and kind.startswith("hadamard")
-            ratio, interval = ratio_of(rows, name, kind)
+            times, interval = ratio_of(rows, name, kind)
             yield Claim(
                 f"{name} needs as many dims through {kind} directions as through spherical ones{', less a tight frame' if tight else ''}: "
-                f"ratio", ratio,
-                interval=interval, expected=1 / (1 + plain.d50 / params.n_features) if tight else 1.0, tolerance=NEAR * plain.width / plain.d50,
-                reason=f"{NEAR:g} of the transition's width, as in T2; 95% intervals by likelihood, joined as independent",
+                f"ratio", times,
+                interval=interval, expected=1 / (1 + plain.d50 / params.n_features) if tight else 1.0, tolerance=SAME,
+                reason=f"a margin of {SAME:.0%} of the dims, less than a tight frame's gain; 95% intervals by likelihood, joined as independent",
                 source="Welch 1974, for a tight frame's interference" if tight else "Donoho & Tanner 2009",
             )  # fmt: skip
 
