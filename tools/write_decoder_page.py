@@ -50,8 +50,8 @@ def table(rows: Rows) -> str:
     bits = float(tegum.theory.subset_bits(params.n_features, params.n_active))
     told = (
         f"N = {params.n_features:,} Gaussian directions, k = {params.n_active} features on at 1 ({bits:.0f} bits), "
-        f"{params.samples} codes a number of dims; share of codes read right, in percent, at d = {SHOWN[0]} to {SHOWN[-1]}. Half and 99%: of the fitted "
-        f"transition, with its 95% interval. Time: float32, d = {DIMS}, batches of {BATCH}, one thread of the machine that wrote this."
+        f"{params.samples} codes a number of dims; share of codes read right, in percent, at d = {SHOWN[0]} to {SHOWN[-1]}. Half and 99%: "
+        f"of the fitted transition, with its 95% interval. Time: float32, d = {DIMS}, batches of {BATCH}, one thread of the machine that wrote this."
     )
     return "\n".join([told, "", *("| " + " | ".join(cells) + " |" for cells in lines)])
 

@@ -43,12 +43,12 @@ def _amp_dims(n: Numbers, k: Numbers, success: float, noise_std: float) -> Real:
 
 
 def _where_noise_binds(rule: Callable[..., Real], n: Numbers, k: Numbers, noise_std: float, success: float) -> Real:
-    """nan where a rule has 50% and more at one number of dims: the step of a limit law, whose width is not known."""
+    """nan where a rule rises to that success faster than l1 does without noise: there the width at finite size, which it lacks, decides."""
     half = rule(n, k, noise_std, 0.5)
     if success == 0.5:
         return half
-    found = rule(n, k, noise_std, success)
-    return np.where(found <= half * (1 + 1e-4), np.nan, found)[()]
+    found, width = rule(n, k, noise_std, success), theory.lasso_dims(n, k, success=success) / theory.lasso_dims(n, k)
+    return np.where(found <= half * width, np.nan, found)[()]
 
 
 def _amp_success(d: Numbers, n: int, k: int, noise_std: float) -> Real:
