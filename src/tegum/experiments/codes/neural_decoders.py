@@ -33,6 +33,7 @@ from tegum import figures, theory
 from tegum.capacity.transition import Transition, transition
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
 from tegum.experiments._intervals import wilson
+from tegum.experiments.codes._middles import ratio
 from tegum.experiments.codes._neural_training import ALISTA, AMP, BAYES, ISTA, LISTA, READ, UNROLLED, UNTRAINED, perceptron, unrolled
 from tegum.features.exactly_k import ExactlyK
 from tegum.learning import depth_dims, depth_success
@@ -248,9 +249,7 @@ class Needs:
         first, second = self.fits[one], self.fits[other]
         if first is None or second is None:
             return NOWHERE
-        ratio = first.d50 / second.d50
-        spread = math.exp(math.hypot(*(math.log(fit.interval[1] / fit.interval[0]) / 2 for fit in (first, second))))
-        return ratio, (ratio / spread, ratio * spread)
+        return ratio(first, second)
 
     def off(self, kind: str, depth: int, law: float) -> Ratio:
         """By how many widths of its transition it needs more than `law`."""

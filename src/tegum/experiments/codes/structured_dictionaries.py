@@ -23,9 +23,10 @@ from pydantic import Field, PositiveInt
 
 from tegum import figures
 from tegum.capacity.laws import LAWS
-from tegum.capacity.needs import Need, Rule, measure_need
+from tegum.capacity.measured_needs import need_of
+from tegum.capacity.needs import Rule, measure_need
 from tegum.capacity.panel import PANEL
-from tegum.capacity.transition import Transition, transition
+from tegum.capacity.transition import Transition
 from tegum.capacity.trials import DICTIONARIES, Setting
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
 from tegum.experiments.codes._middles import SAME, ratio
@@ -160,11 +161,6 @@ class StructuredDictionaries(Experiment):
             x_title="features N", y_title="processor seconds a code",
             caption=f"Time of the same top-k, the better of two runs of {params.codes} codes.",
         )  # fmt: skip
-
-
-def need_of(row: Row) -> Need:
-    """The search of a saved row."""
-    return Need(row.dims, row.right, row.trials, row.seconds, transition(row.dims, row.right, row.trials), row.stopped)
 
 
 def ratio_of(rows: Rows, decoder: str, kind: str) -> tuple[float, tuple[float, float]]:
