@@ -61,7 +61,7 @@ def verdicts(rows):
 
 def test_counts_as_theory_has_them_get_every_claim():
     found = verdicts(world())
-    assert len(found) == 3 + 2 + 4 + 1 + 1 + 2 + 2 + 3
+    assert len(found) == 3 + 2 + 4 + 1 + 1 + 2 + 2 + 4
     assert set(found.values()) == {"holds"}
 
 
@@ -88,7 +88,8 @@ def test_counts_as_theory_has_them_get_every_claim():
         ({f"{LISTA}|1": 0.5}, "one layer, whatever is trained in it"),
         ({ONE: 1.5, TWO: 1.5}, "the best perceptron with a hidden layer needs fewer dims than top-k"),
         ({ONE: 1.2, TWO: 1.3}, "the best perceptron with a hidden layer needs fewer dims than one layer"),
-        ({TWO: 0.4}, "every perceptron needs more dims"),
+        ({TWO: 0.4}, "every perceptron needs more dims than Bayes"),
+        ({TWO: 0.3}, "every perceptron needs more dims than l1"),
     ],
 )
 def test_other_counts_refute_their_claim(other, fragment):
@@ -150,7 +151,7 @@ def test_depths_and_perceptrons_that_claims_lack_are_refused_before_any_work(cha
 @pytest.mark.parametrize("changed", [{"depths": (1, 2, 4)}, {"depths": (1, 2, 4), "hidden": ((256,),)}, {"table_depths": (1, 2, 3)}])
 def test_the_least_that_claims_need_is_judged(changed, monkeypatch):
     monkeypatch.setattr(f"{__name__}.PARAMS", PARAMS.model_copy(update=changed))
-    assert len(verdicts(world())) == 18
+    assert len(verdicts(world())) == 19
 
 
 def test_more_active_features_than_there_are_is_refused_before_any_work():

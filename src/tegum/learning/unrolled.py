@@ -17,10 +17,14 @@ each row scaled to read its own feature at its own gain, which has the least int
 Source: Gregor & LeCun 2010, 'Learning fast approximations of sparse coding' (LISTA); Borgerding, Schniter & Rangan 2017, 'AMP-inspired deep
 networks' (LAMP); Chen, Liu, Wang & Yin 2018 (one table a layer, tied to D); Liu, Chen, Wang & Yin 2019, 'ALISTA: analytic weights are as good
 as learned weights' (the inverse). Thresholds there are absolute; here they are in units of the noise that v shows, as AMP has them.
+
+Soft thresholds begin where noise lets pass as many silent features as there are active ones. From lower ones (1.5, for 8 of 512 features) training
+first closes the end of the network, for what passes is mostly noise, and does not come back where dims are few: every code is then read as nothing.
 """
 
 import math
 from collections.abc import Iterator, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import torch
@@ -169,7 +173,10 @@ class Unrolled(Reader):
         """The numbers of the next hidden layer: what the end does now, or what the last one does; the memory begins as none."""
         last = self.hidden[:, -1] if self.hidden.shape[1] else None
         if self.denoiser == "soft":
-            return self.hidden.new_tensor([1.0, 1.5, 0.0])[: self.hidden.shape[2]].repeat(len(self.hidden), 1) if last is None else last
+            if last is not None:
+                return last
+            level = NormalDist().inv_cdf(1 - self.n_active / self.n_features)  # as many silent features pass as active ones
+            return self.hidden.new_tensor([1.0, max(0.0, level), 0.0])[: self.hidden.shape[2]].repeat(len(self.hidden), 1)
         remembered = self.hidden.new_zeros(len(self.hidden), self.hidden.shape[2] - 2) if last is None else last[:, 2:]
         return torch.cat([self.readout, remembered], dim=1)
 
