@@ -62,7 +62,14 @@ def line(row: Row, fit: Transition | None, params: DecodersSideBySide.Params) ->
     needs = ["-", "-"] if fit is None else [f"{fit.d50:.0f} ({fit.interval[0]:.0f}-{fit.interval[1]:.0f})", f"{fit.at(0.99):.0f}"]
     cells = [f"{share[d]:.0f}" if d in share else "" for d in SHOWN]
     told = row.told.replace("n_active", "k") or "nothing"
-    return [row.decoder, told, row.codes, *needs, *cells, f"{microseconds(PANEL[row.decoder](params.n_active, 0.0), params):.0f}"]
+    return [
+        row.decoder,
+        told,
+        row.codes,
+        *needs,
+        *cells,
+        f"{microseconds(PANEL[row.decoder](params.n_features, params.n_active, 0.0), params):.0f}",
+    ]
 
 
 def microseconds(decoder: Decoder, params: DecodersSideBySide.Params) -> float:

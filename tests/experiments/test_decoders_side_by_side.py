@@ -7,6 +7,7 @@ import pytest
 from scipy.special import ndtr
 
 from tegum import theory
+from tegum.capacity.laws import LAWS
 from tegum.capacity.panel import PANEL
 from tegum.experiments import Row, Rows
 from tegum.experiments.codes import decoders_side_by_side
@@ -36,14 +37,8 @@ def l1_once(monkeypatch):
 
 def needs(decoder, kind):
     """(d50, width) of a world in which all claims hold."""
-    known = {
-        "AMP": theory.lasso_dims(N, K),
-        "Bayes-AMP": theory.bayes_dims(N, K),
-        "top-k": theory.topk_dims(N, K),
-        "threshold 1/2": theory.threshold_dims(N, K),
-        "OMP": 1.4 * theory.lasso_dims(N, K),
-        "matching pursuit, 2 steps": 150,
-    }
+    known = {name: law.dims(N, K, 0.5, 0.0) for name, law in LAWS.items()}
+    known |= {"OMP": 1.4 * theory.lasso_dims(N, K), "matching pursuit, 2 steps": 150}
     d50 = float(known.get(decoder, 100))
     tight = decoder == "top-k" and kind.startswith("hadamard")
     return (d50 / (1 + d50 / N) if tight else d50), 0.1 * d50
@@ -69,7 +64,7 @@ def verdicts(rows):
 
 def test_counts_as_theory_has_them_get_every_claim():
     found = verdicts(world())
-    assert len(found) == 2 + 6 + 5 + 9
+    assert len(found) == 2 + 11 + 5 + 9
     assert set(found.values()) == {"holds"}
 
 

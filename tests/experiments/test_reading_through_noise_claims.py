@@ -52,7 +52,7 @@ def verdicts(**other):
 
 def test_counts_as_theory_has_them_get_every_claim():
     found = verdicts()
-    assert len(found) == 7 + 5 + 1 + 2 + 3 + 4
+    assert len(found) == 7 + 7 + 5 + 1 + 2 + 3 + 4
     assert set(found.values()) == {"holds"}
 
 
@@ -61,6 +61,12 @@ def test_counts_as_theory_has_them_get_every_claim():
     [
         *(({f"needs|{name}": factor}, f"{name} needs the dims") for name, rule in RULES.items() if rule.law for factor in (0.75, 1.4)),
         *(({f"bears|{name}": factor}, f"{name} bears the noise") for name in BEARING if RULES[name].law for factor in (0.87, 1.15)),
+        *(
+            ({f"needs|{name}": factor}, f"through noise of up to 0.1 {name}")
+            for name, r in RULES.items()
+            if r.law
+            for factor in (0.85, 1.2)
+        ),
         ({"needs|Bayes-AMP": 0.3}, "nobody reads half of the codes from fewer dims"),
         ({"needs|OMP": 3.0}, "the lasso at its best penalty loses its lead over OMP"),
         ({"needs|OMP": 0.6}, "the lasso at its best penalty loses its lead over OMP"),

@@ -10,7 +10,19 @@ from tegum.experiments.codes.set_of_strings import SetOfStrings, error_rates, p_
 
 PARAMS = SetOfStrings.Params(n_dims=(200, 400), dims_per_member=(4, 10), sets=30, others=100)
 EXPERIMENT = SetOfStrings()
-COLUMNS = "n_active", "member_mean", "member_square", "other_mean", "other_square", "missed", "wrong", "bits", "equal_wrong", "small_bits", "small_wrong"
+COLUMNS = (
+    "n_active",
+    "member_mean",
+    "member_square",
+    "other_mean",
+    "other_square",
+    "missed",
+    "wrong",
+    "bits",
+    "equal_wrong",
+    "small_bits",
+    "small_wrong",
+)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,10 @@ import numpy as np
 from tegum import theory
 from tegum.theory._counts import Real
 from tegum.theory._numbers import Numbers
-from tegum.theory.penalised_reading import penalised_dims, penalised_success
+from tegum.theory.penalised_reading import best_penalty, penalised_dims, penalised_success
+
+PENALTY = 0.1  # of the lasso where there is no noise: without one it is basis pursuit
+_NO_NOISE = 1e-9  # which no digit of what is read at that penalty depends on
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,21 @@ def _basis_pursuit_success(d: Numbers, n: int, k: int, noise_std: float) -> Real
     return theory.lasso_success(d, n, k) if noise_std == 0 else penalised_success(d, n, k, noise_std, penalty=0.0)
 
 
+def lasso_penalty(n: int, k: int, noise_std: float) -> float:
+    """The lasso's penalty in the panel: the best one where half of the codes are read; `PENALTY` without noise, and where none is enough."""
+    best = float(best_penalty(n, k, noise_std)) if noise_std else PENALTY
+    return PENALTY if np.isnan(best) else best
+
+
+def _lasso_dims(n: Numbers, k: Numbers, success: float, noise_std: float) -> Real:
+    penalty, noise = (None, noise_std) if noise_std else (PENALTY, _NO_NOISE)
+    return _where_noise_binds(lambda n, k, s, share: penalised_dims(n, k, s, share, penalty), n, k, noise, success)
+
+
+def _lasso_success(d: Numbers, n: int, k: int, noise_std: float) -> Real:
+    return penalised_success(d, n, k, noise_std or _NO_NOISE, lasso_penalty(n, k, noise_std))
+
+
 def _bits(n: Numbers, k: Numbers, success: float, noise_std: float) -> Real:  # noqa: ARG001
     return np.asarray(theory.subset_bits(np.asarray(n), np.asarray(k)), dtype=np.float64)
 
@@ -85,6 +103,7 @@ LAWS: dict[str, Law] = {
     ),
     "basis pursuit": Law(_basis_pursuit_dims, _basis_pursuit_success, f"{_L1}; through noise, Bayati & Montanari 2012"),
     "basis pursuit, in [0, 1]": Law(_noiseless(theory.box_dims), _noiseless(theory.box_success), "Donoho & Tanner 2010"),
+    "lasso": Law(_lasso_dims, _lasso_success, "Bayati & Montanari 2012"),
     "AMP": Law(_amp_dims, _amp_success, "Donoho, Maleki & Montanari 2009"),
     "Bayes-AMP": _BAYES,
     "VAMP": _BAYES,

@@ -85,7 +85,7 @@ class MeasuredNeeds(Experiment):
             look=params.look,
             most_dims=params.most_dims,
         )
-        decoder = PANEL[cell.decoder](cell.n_active, params.noise_std)
+        decoder = PANEL[cell.decoder](cell.n_features, cell.n_active, params.noise_std)
         need = measure_need(setting, decoder, guess(cell, params), rule, ladder=params.ladder)
         found = {"dims": need.dims, "right": need.right, "trials": need.trials, "seconds": need.seconds, "stopped": need.stopped}
         if params.at is not None:

@@ -3,6 +3,8 @@
 Half of the trials go to a search, which sees to both ends of the transition, half to two places close to its middle.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from tegum.capacity.needs import Rule, measure_need
@@ -39,6 +41,16 @@ def ratio(one: Transition, other: Transition) -> tuple[float, tuple[float, float
     times = one.d50 / other.d50
     spread = float(np.exp(np.hypot(*(np.log(fit.interval[1] / fit.interval[0]) / 2 for fit in (one, other)))))
     return times, (times / spread, times * spread)
+
+
+def mean_ratio(pairs: Iterable[tuple[Transition, float]]) -> tuple[float, tuple[float, float]]:
+    """How many times what laws say 50% points are: the geometric mean, each weighed by how sure it is, and the 95% interval of that."""
+    fits, laws = zip(*pairs, strict=True)
+    log_ratios = np.log([fit.d50 for fit in fits]) - np.log(laws)
+    spreads = np.array([np.log(fit.interval[1] / fit.interval[0]) / 2 for fit in fits])
+    weights = spreads**-2 / np.sum(spreads**-2)
+    mean, spread = float(np.exp(weights @ log_ratios)), float(np.exp(np.sum(spreads**-2) ** -0.5))
+    return mean, (mean / spread, mean * spread)
 
 
 def deviation(fit: Transition, law: float) -> tuple[float, tuple[float, float]]:

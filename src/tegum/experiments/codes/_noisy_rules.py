@@ -1,8 +1,7 @@
 """Rules that read codes through noise: the decoder of each, and how many dims theory says that it needs.
 
-A rule is told what helps it: n, k and the noise. The lasso's penalty is the best one by state evolution; small ones are reached along the exact
-path, where gradient steps would be many. Message passing stops after a number of steps that leaves nothing to read: it converges geometrically, and
-what it has not read by then it does not read.
+A rule is told what helps it: n, k and the noise. The lasso's penalty is the best one by state evolution. Message passing stops after a number of
+steps that leaves nothing to read: it converges geometrically, and what it has not read by then it does not read.
 """
 
 from collections.abc import Callable
@@ -16,12 +15,9 @@ from tegum.capacity.panel import PANEL
 from tegum.decoders import Decoder
 from tegum.decoders.approximate_message_passing import AMP
 from tegum.decoders.bayes_amp import BayesAMP
-from tegum.decoders.fista import FISTA
-from tegum.decoders.homotopy import Homotopy
-from tegum.theory.penalised_reading import best_penalty, penalised_dims
+from tegum.theory.penalised_reading import penalised_dims
 
 _STEPS, _STILL = 60, 1e-3
-_SMALL, _CLOSED = 0.02, 1e-2  # of penalties; of the gap, as a share of the objective: below it no reading changes
 _QUIET, _LOUD, _NEAR = 1e-3, 1.0, 1e-7  # of noise: from where to where a limit is looked for, and how closely
 
 
@@ -48,11 +44,6 @@ def noise_borne(name: str, n: int, k: int, n_dims: float = np.inf) -> float:
     return low
 
 
-def _lasso(n: int, k: int, noise: float) -> Decoder:
-    penalty = float(best_penalty(n, k, noise))
-    return Homotopy(penalty=penalty) if penalty < _SMALL else FISTA(penalty=penalty, tolerance=_CLOSED)
-
-
 def _lasso_law(n: int, k: int, noise: float, success: float) -> float:
     """With noise: the best penalty without it is 0, and that is basis pursuit."""
     return float(penalised_dims(n, k, noise, success)) if noise else np.nan
@@ -75,7 +66,7 @@ def _law_of(name: str) -> Callable[[int, int, float, float], float]:
 
 
 def _of_panel(name: str, law: Callable[[int, int, float, float], float] | None) -> NoisyRule:
-    return NoisyRule(lambda n, k, noise: PANEL[name](k, noise), law)  # noqa: ARG005
+    return NoisyRule(PANEL[name], law)
 
 
 RULES: dict[str, NoisyRule] = {
@@ -83,6 +74,6 @@ RULES: dict[str, NoisyRule] = {
     **{name: _of_panel(name, None) for name in ("OMP", "subspace pursuit", "CoSaMP")},
     "basis pursuit": _of_panel("basis pursuit", _basis_pursuit_law),
     "AMP": NoisyRule(lambda n, k, noise: AMP(tolerance=_STILL, max_steps=_STEPS), _law_of("AMP")),  # noqa: ARG005
-    "lasso": NoisyRule(_lasso, _lasso_law),
+    "lasso": _of_panel("lasso", _lasso_law),
     "Bayes-AMP": NoisyRule(_bayes_amp, _law_of("Bayes-AMP")),
 }

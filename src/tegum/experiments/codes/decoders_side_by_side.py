@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from tegum import figures, theory
+from tegum.capacity.laws import LAWS
 from tegum.capacity.panel import PANEL
 from tegum.capacity.transition import Transition, transition
 from tegum.capacity.trials import DICTIONARIES, Count, Setting
@@ -33,7 +34,7 @@ ELSEWHERE = ("top-k", "basis pursuit", "Bayes-AMP")  # who reads through the oth
 GROUPS = {
     "One look or two": ("threshold 1/2", "Bayes threshold", "top-k", "linear probes, top-k", "matching pursuit, 2 steps"),
     "Greedy": ("matching pursuit, 4 steps", "matching pursuit, k steps", "OMP", "subspace pursuit", "CoSaMP", "NIHT"),
-    "l1": ("basis pursuit, signed", "basis pursuit", "basis pursuit, in [0, 1]", "AMP"),
+    "l1": ("basis pursuit, signed", "basis pursuit", "basis pursuit, in [0, 1]", "lasso", "AMP"),
     "The prior known": ("Bayes-AMP, k unknown", "Bayes-AMP", "VAMP"),
 }
 NEAR = 0.5  # of a transition's width: within it a finite-size threshold is not told from another
@@ -71,7 +72,7 @@ class DecodersSideBySide(Experiment):
 
     def run(self, cell: Cell, params: Params) -> Row:
         """Successes on the grid, then beside the transition."""
-        decoder = PANEL[cell.decoder](params.n_active, 0.0)
+        decoder = PANEL[cell.decoder](params.n_features, params.n_active, 0.0)
         setting = Setting(n_features=params.n_features, n_active=params.n_active, dictionary=cell.dictionary, seed=params.seed)
         found: dict[int, Count] = {}
         for d in dict.fromkeys(params.dims):
@@ -157,14 +158,7 @@ def fit_of(row: Row, params: DecodersSideBySide.Params) -> Transition | None:
 
 def _laws(n: int, k: int) -> dict[str, tuple[float, str]]:
     """At how many dims theory has half of the codes read, and whose theory it is."""
-    return {
-        "basis pursuit, signed": (float(theory.lasso_dims(n, k, signed=True)), "Donoho & Tanner 2005"),
-        "basis pursuit": (float(theory.lasso_dims(n, k)), "Donoho & Tanner 2005"),
-        "AMP": (float(theory.lasso_dims(n, k)), "Donoho, Maleki & Montanari 2009"),
-        "Bayes-AMP": (float(theory.bayes_dims(n, k)), "Krzakala et al. 2012"),
-        "top-k": (float(theory.topk_dims(n, k)), ""),
-        "threshold 1/2": (float(theory.threshold_dims(n, k)), ""),
-    }
+    return {name: (float(law.dims(n, k, 0.5, 0.0)), law.source) for name, law in LAWS.items()}
 
 
 def _curves(names: Iterable[str], params: DecodersSideBySide.Params) -> dict[str, tuple[np.ndarray, np.ndarray]]:

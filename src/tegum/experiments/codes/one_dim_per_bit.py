@@ -88,7 +88,7 @@ class OneDimPerBit(Experiment):
     def run(self, cell: Cell, params: Params) -> Row:
         """Codes read around the law's 50% point, and with one dim for each bit."""
         n, k, signed = cell.n_features, cell.n_active, cell.kind == "signed"
-        decoder, setting = PANEL[KINDS[cell.kind]](k, 0.0), Setting(n_features=n, n_active=k, seed=params.seed)
+        decoder, setting = PANEL[KINDS[cell.kind]](n, k, 0.0), Setting(n_features=n, n_active=k, seed=params.seed)
         middle, width = float(theory.lasso_dims(n, k, signed=signed)), float(theory.lasso_width(n, k, signed=signed))
         trials = params.trials if n <= 2**16 else min(params.trials, params.most_of_large)
         dims = sorted({max(1, round(middle + places * width)) for places in params.places} | {_rule(n, k)})

@@ -14,7 +14,8 @@ has a noise beyond which it never reads half of the codes, and its dims run off 
   decoder, and theory has its course.
 
 Settled after a first look: tolerances in transition widths (1: what one code needs differs from what another needs by so much, and laws are of large
-N), and that levels count where theory has three quarters of the codes read from some number of dims, since nearer its end a rule rises too slowly.
+N), so the ratio of dims is claimed besides: with 16 of 4,096 features on it is within .07 of 1 up to noise of .1, and 1.24 for the lasso at .15; and
+that levels count where theory has three quarters of the codes read from some number of dims, since nearer its end a rule rises too slowly.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,7 +29,7 @@ from tegum.capacity.transition import Transition
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
 from tegum.experiments._intervals import wilson
 from tegum.experiments.codes import _noisy_readings as readings
-from tegum.experiments.codes._middles import JOINED, WIDE, deviation, ratio
+from tegum.experiments.codes._middles import JOINED, WIDE, deviation, mean_ratio, ratio
 from tegum.experiments.codes._noisy_readings import ONE_LOOK
 from tegum.experiments.codes._noisy_rules import RULES, noise_borne
 
@@ -36,7 +37,14 @@ SEARCHING = ("OMP", "subspace pursuit", "CoSaMP", "basis pursuit", "AMP", "lasso
 BEARING = (*ONE_LOOK, "OMP", "lasso", "Bayes-AMP")  # whose noise is measured at many dims
 AHEAD = 1e-9  # noise, below which a lead is none
 LOUD = 0.1  # noise from which on Bayes-AMP's lead is asked about
+TENTH = 0.1  # of the dims
 FEW, MOST = 1 / 3, 0.5  # shares of codes: at d = N/2 basis pursuit reads fewer than the first, on both sides more than the second
+RECORD = {
+    ("lasso", 512): (
+        "undecided",
+        "8 of 512 features are few: the lasso needs 8 to 13% fewer dims there, and 3 to 7% fewer with 16 of 4,096",
+    ),
+}
 
 
 class ReadingThroughNoise(Experiment):
@@ -147,8 +155,25 @@ def _against_theory(rows: Rows) -> Iterator[Claim]:
     for name in (name for name, rule in RULES.items() if rule.law is not None):
         needs = [(row.noise_std, readings.dims_needed(row), row.law) for row in rows.where(part="needs", rule=name)]
         yield from _worst(f"{name} needs the dims that theory says, at every noise", needs, "noise")
+        yield _in_dims(name, [(fit, law) for s, fit, law in needs if s <= LOUD and fit is not None], rows.params.n_features)
         bears = [(row.n_dims, readings.quiet_needed(row), 1 / row.law) for row in rows.where(part="bears", rule=name)]
         yield from _worst(f"{name} bears the noise that theory says, at every number of dims", bears, "dims")
+
+
+def _in_dims(name: str, found: list[tuple[Transition, float]], n: int) -> Claim:
+    """The mean over levels of the dims needed over the law's: what widths hide, for they are a third of the dims where there is noise."""
+    mean, interval = mean_ratio(found) if found else (np.nan, (np.nan, np.nan))
+    verdict, why = RECORD.get((name, n), ("holds", ""))
+    return Claim(
+        f"through noise of up to {LOUD:g} {name} needs within a tenth the dims that theory says: ratio, mean over levels",
+        mean,
+        interval=interval,
+        expected=1.0,
+        tolerance=TENTH,
+        on_record=verdict,
+        record_reason=why,
+        reason="a round number: laws are of large N and k, and tell dims to a few hundredths there (paper) and to a tenth at 8 of 512 features",
+    )
 
 
 def _worst(statement: str, found: list[tuple[float, Transition | None, float]], where: str) -> Iterator[Claim]:

@@ -106,7 +106,7 @@ class StructuredDictionaries(Experiment):
         setting = Setting(n_features=cell.n_features, n_active=k, dictionary=cell.dictionary, seed=params.seed)
         law = LAWS.get(cell.decoder, LAWS["AMP"])
         rule = Rule(budget=budget, precision=0.012, precision_99=0.1, look=64 if cell.part == "kinds" else 32)
-        need = measure_need(setting, PANEL[cell.decoder](k, 0.0), float(law.dims(cell.n_features, k, 0.5, 0.0)), rule)
+        need = measure_need(setting, PANEL[cell.decoder](cell.n_features, k, 0.0), float(law.dims(cell.n_features, k, 0.5, 0.0)), rule)
         return Row(dims=need.dims, right=need.right, trials=need.trials, seconds=need.seconds, stopped=need.stopped)
 
     def claims(self, rows: Rows) -> Iterable[Claim]:
