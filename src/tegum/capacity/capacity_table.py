@@ -19,6 +19,7 @@ from scipy.stats import binomtest
 
 from tegum.capacity.laws import LAWS, LIMITS, Law
 from tegum.capacity.measured_needs import MeasuredNeeds, need_of
+from tegum.capacity.measured_shares import MeasuredShares
 from tegum.capacity.panel import PANEL
 from tegum.capacity.trials import Setting
 from tegum.checks import check_count, check_number
@@ -52,14 +53,12 @@ def table(
     rows: list[Row] = []
     if measure:
         check_memory(n_features)
-        params = asked(n_features, n_active, n_dims, noise_std, names, seed)
-        experiment = MeasuredNeeds()
-        cells = experiment.cells(params)
-        with bar("decoders measured", len(cells), "decoders", progress) as done:
-            for number, cell in enumerate(cells, 1):
-                rows.append(experiment.run(cell, params).of(cell))
+        pieces = asked(n_features, n_active, n_dims, noise_std, names, seed)
+        with bar("decoders measured", len(pieces), "pieces", progress) as done:
+            for number, (experiment, params) in enumerate(pieces, 1):
+                rows += [experiment.run(cell, params).of(cell) for cell in experiment.cells(params)]
                 done(number)
-    return with_measured(theory_table(n_features, n_active, n_dims, noise_std, names), rows, n_dims)
+    return with_measured(theory_table(n_features, n_active, n_dims, noise_std, names), rows)
 
 
 def check_sizes(n_features: int, n_active: int, n_dims: int | None, noise_std: float, decoders: Iterable[str] | None) -> tuple[str, ...]:
@@ -85,12 +84,16 @@ def check_memory(n_features: int) -> None:
 
 def asked(
     n_features: int, n_active: int, n_dims: int | None, noise_std: float, decoders: tuple[str, ...], seed: int = 0, *, around: bool = False
-) -> MeasuredNeeds.Params:
-    """The parameters of the run that measures a table; with `around` also at half and at twice as many features on, for a map."""
+) -> list[tuple[MeasuredNeeds, MeasuredNeeds.Params]]:
+    """What measures a table, a decoder at a time, so that each is kept by itself whatever else is asked for: searches, and counts at `n_dims`.
+
+    With `around` also searches at half and at twice as many features on, for a map.
+    """
     some = tuple(k for k in dict.fromkeys((n_active // 2, n_active, 2 * n_active)) if 1 <= k <= n_features // 2) if around else (n_active,)
-    return MeasuredNeeds.Params(
-        n_features=(n_features,), n_active=some, decoders=decoders, noise_std=noise_std, at=n_dims, seed=seed
-    )  # fmt: skip
+    common = {"n_features": (n_features,), "noise_std": noise_std, "seed": seed}
+    searches = [MeasuredNeeds.Params(n_active=(k,), decoders=(name,), **common) for k in some for name in decoders]
+    counts = [MeasuredShares.Params(n_active=(n_active,), decoders=(name,), n_dims=n_dims, **common) for name in decoders if n_dims]
+    return [*((MeasuredNeeds(), params) for params in searches), *((MeasuredShares(), params) for params in counts)]
 
 
 def theory_table(n_features: int, n_active: int, n_dims: int | None, noise_std: float, names: Iterable[str]) -> "pd.DataFrame":
@@ -156,27 +159,27 @@ def most_active(law: Law, n_features: int, n_dims: int, noise_std: float = 0.0) 
     return float(low)
 
 
-def with_measured(frame: "pd.DataFrame", rows: Iterable[Row], n_dims: int | None) -> "pd.DataFrame":
-    """The table with what was measured beside it; then in order of what was measured, where it was."""
+def with_measured(frame: "pd.DataFrame", rows: Iterable[Row]) -> "pd.DataFrame":
+    """The table with the rows of searches and counts beside it; then in order of what was measured, where it was."""
     import pandas as pd
 
-    lines = []
+    lines: dict[str, dict[str, Any]] = {}
     for row in rows:
+        line = lines.setdefault(row.decoder, {"decoder": row.decoder})
+        if "right_at" in row:
+            share = binomtest(int(row.right_at), int(row.trials_at))
+            interval = share.proportion_ci(method="wilson")
+            line |= {"measured_success": share.statistic, "low_success": interval.low, "high_success": interval.high}
+            continue
         need = need_of(row)
-        line: dict = {"decoder": row.decoder, "trials": int(need.trials.sum()), "stopped": need.stopped, "dictionary": row.dictionary}
+        line |= {"trials": int(need.trials.sum()), "stopped": need.stopped, "dictionary": row.dictionary}
         if need.fit is not None:
             for percent, share in ((50, 0.5), (99, 0.99)):
                 low, high = need.fit.interval_at(share)
                 line |= {f"measured_{percent}": need.fit.at(share), f"low_{percent}": low, f"high_{percent}": high}
-        if n_dims is not None:
-            right, trials = row.right_at, row.trials_at
-            share = binomtest(int(right), int(trials))
-            interval = share.proportion_ci(method="wilson")
-            line |= {"measured_success": share.statistic, "low_success": interval.low, "high_success": interval.high}
-        lines.append(line)
     if not lines:
         return frame
-    frame = frame.merge(pd.DataFrame(lines), on="decoder", how="left")
+    frame = frame.merge(pd.DataFrame(list(lines.values())), on="decoder", how="left")
     if "measured_50" not in frame:
         return frame
     return frame.iloc[frame["measured_50"].fillna(frame["dims_50"]).argsort(kind="stable")].reset_index(drop=True)

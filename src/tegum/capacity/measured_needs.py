@@ -26,10 +26,7 @@ class MeasuredNeeds(Experiment):
     title = "Dims that decoders need, measured"
 
     class Params(Experiment.Params):
-        """Sizes, decoders by their names in the panel, noise in each dim, dims near the transition that are looked at besides; the stopping rule.
-
-        And dims `at` which every decoder is looked at, however it does there.
-        """
+        """Sizes, decoders by their names in the panel, noise in each dim, dims near the transition that are looked at besides; the stopping rule."""
 
         n_features: tuple[Annotated[int, Field(ge=2)], ...] = (1024,)
         n_active: tuple[PositiveInt, ...] = (8,)
@@ -42,8 +39,6 @@ class MeasuredNeeds(Experiment):
         budget: PositiveInt = Rule.budget
         look: PositiveInt = Rule.look
         most_dims: PositiveInt = Rule.most_dims
-        at: PositiveInt | None = None
-        at_trials: PositiveInt = 128
 
         @field_validator("decoders")
         @classmethod
@@ -87,10 +82,9 @@ class MeasuredNeeds(Experiment):
         )
         decoder = PANEL[cell.decoder](cell.n_features, cell.n_active, params.noise_std)
         need = measure_need(setting, decoder, guess(cell, params), rule, ladder=params.ladder)
-        found = {"dims": need.dims, "right": need.right, "trials": need.trials, "seconds": need.seconds, "stopped": need.stopped}
-        if params.at is not None:
-            found |= {"right_at": setting.count(decoder, params.at, 0, params.at_trials).right, "trials_at": params.at_trials}
-        return Row(dictionary=setting.dictionary, **found)
+        return Row(
+            dictionary=setting.dictionary, dims=need.dims, right=need.right, trials=need.trials, seconds=need.seconds, stopped=need.stopped
+        )
 
     def setting(self, cell: Cell, params: Params) -> Setting:
         """What is read in a cell."""

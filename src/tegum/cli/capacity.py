@@ -64,9 +64,9 @@ def capacity(
     frame = theory_table(features, active, dims, noise, names)
     rows, code = [], 0
     if measure:
-        outcome = _measured(asked(features, active, dims, noise, names, around=html is not None), store, jobs)
-        rows, code = list(outcome.rows), int(bool(outcome.errors))
-        frame = with_measured(frame, [row for row in rows if row.n_active == active], dims)
+        outcomes = _measured(asked(features, active, dims, noise, names, around=html is not None), store, jobs)
+        rows, code = [row for outcome in outcomes for row in outcome.rows], int(any(outcome.errors for outcome in outcomes))
+        frame = with_measured(frame, [row for row in rows if row.n_active == active])
     told = {"n_features": features, "n_active": active, "n_dims": dims, "noise_std": noise}
     if as_json:
         lines = [{key: "inf" if value == math.inf else value for key, value in line.items()} for line in frame.to_dict(orient="records")]
@@ -78,30 +78,30 @@ def capacity(
         from tegum.report import capacity_page
 
         try:
-            html.write_text(capacity_page(frame, rows, **told), encoding="utf-8")
+            html.write_text(capacity_page(frame, [row for row in rows if "dims" in row], **told), encoding="utf-8")
         except OSError as error:
             raise BadInput(f"cannot write {html}: {error.strerror}") from error
     return code
 
 
-def _measured(params: "MeasuredNeeds.Params", place: str, jobs: int) -> "Outcome":
-    """Run what the store lacks of these searches."""
-    from tegum.capacity.measured_needs import MeasuredNeeds
-    from tegum.store import Display, NoPermission, Unreadable, run_experiments
+def _measured(pieces: "list[tuple[MeasuredNeeds, MeasuredNeeds.Params]]", place: str, jobs: int) -> "list[Outcome]":
+    """Run what the store lacks of these."""
+    from tegum.store import Display, NoPermission, Together, Unreadable, run_experiments
 
     store = writable_store(place)
     try:
         with Display() as display:
-            [outcome] = run_experiments([(MeasuredNeeds, params, "quick")], store, jobs=jobs or None, progress=display)
+            requests = [(experiment, params, "quick") for experiment, params in pieces]
+            outcomes = run_experiments(requests, store, jobs=jobs or None, progress=Together(display, "decoders measured", len(pieces)))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the decoders that were done are kept, and the same command does the rest") from None
     except (NoPermission, Unreadable) as error:
         raise BadInput(one_line(error)) from error
     except (OSError, RuntimeError) as error:
         raise Failed(f"the run stopped: {one_line(error)}") from error
-    for error in outcome.errors:
+    for error in (error for outcome in outcomes for error in outcome.errors):
         typer.echo(f"{error.kind}: {f'cell ({error.cell}): ' if error.cell else ''}{error.message}", err=True)
-    return outcome
+    return outcomes
 
 
 def _heading(n: int, k: int, d: int | None, noise: float) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tegum.store.experiment import Experiment
     from tegum.store.failure import Failure
     from tegum.store.lab import Outcome, evaluate, rows_of, run_experiments
-    from tegum.store.progress import Display, Progress
+    from tegum.store.progress import Display, Progress, Together
     from tegum.store.rows import Rows
     from tegum.store.settings import params_grid
     from tegum.store.storage import ClaimRecord, RunRecord, Store
@@ -33,6 +33,7 @@ _HOMES = {
     "Rows": "rows",
     "RunRecord": "storage",
     "Store": "storage",
+    "Together": "progress",
     "Unreadable": "disk",
     "evaluate": "lab",
     "params_grid": "settings",
@@ -54,6 +55,7 @@ __all__ = [
     "Rows",
     "RunRecord",
     "Store",
+    "Together",
     "Unreadable",
     "evaluate",
     "params_grid",

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TextIO
@@ -37,6 +37,28 @@ class Progress:
     def finished(self) -> bool:
         """True when no cell is left."""
         return self.done + self.failed == self.total
+
+
+class Together:
+    """Events of `count` settings told as one, named `name`, from when each has spoken: what is done and left of all."""
+
+    def __init__(self, tell: Callable[[Progress], object], name: str, count: int) -> None:
+        self._tell, self._name, self._count = tell, name, count
+        self._latest: dict[str, Progress] = {}
+        self._began = 0.0
+
+    def __call__(self, event: Progress) -> None:
+        """Take an event."""
+        self._latest[event.setting] = event
+        if len(self._latest) < self._count:
+            return
+        self._began = self._began or time.monotonic()
+        events = self._latest.values()
+        done, failed, total, cached = (sum(getattr(one, name) for one in events) for name in ("done", "failed", "total", "from_cache"))
+        new = done + failed - cached
+        rate = new / max(time.monotonic() - self._began, 1e-9) if new else None
+        eta = (total - done - failed) / rate if rate else None
+        self._tell(Progress(self._name, self._name, done, failed, total, cached, rate, eta, event.waiting))
 
 
 class Display:
