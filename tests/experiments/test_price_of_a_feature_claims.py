@@ -141,7 +141,7 @@ def test_a_small_run_reads_and_draws():
         assert (row.right <= 8).all()
         assert (np.diff(row.k) == row.k[1] - row.k[0]).all()
     captions = [figure.layout.meta["caption"] for figure in EXPERIMENT.figures(rows)]
-    assert len(set(captions)) == 5
+    assert len(set(captions)) == 6
     assert len(list(EXPERIMENT.claims(rows))) == 1 + 2 + 1 + 2 + 4 + 4 + 1 + 4
 
 

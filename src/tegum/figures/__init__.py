@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tegum.figures.plane_codes import plane_fields
     from tegum.figures.portraits import part_portraits
     from tegum.figures.recovery_map import recovery_maps
+    from tegum.figures.table_plot import number_table
 
 _HOMES = {
     "Figure": "plotly.graph_objects",
@@ -46,6 +47,7 @@ _HOMES = {
     "lines": "tegum.figures.line_plot",
     "moving_directions": "tegum.figures.animation",
     "moving_points": "tegum.figures.animation",
+    "number_table": "tegum.figures.table_plot",
     "over_training": "tegum.figures.course",
     "part_portraits": "tegum.figures.portraits",
     "phase_diagram": "tegum.figures.phases",
@@ -68,6 +70,7 @@ __all__ = [
     "lines",
     "moving_directions",
     "moving_points",
+    "number_table",
     "over_training",
     "part_portraits",
     "phase_diagram",

@@ -107,9 +107,17 @@ class PriceOfAFeature(Experiment):
         yield figures.bars(
             [{"rule": rule, "k": held[rule][i], "dims": f"{dims[i]:,} dims"} for rule in TABLED[:-1] for i in reversed(streams)], "rule", "k", "dims",
             log_x=True, x_title="features active at once", y_title="read by",
-            caption=f"How many of {n:,} features may be active at once, by how they are read. "
-            + " ".join(f"In {dims[i]:,} dims: {', '.join(f'{rule} {held[rule][i]:,.0f}' for rule in TABLED[:-1])}." for i in streams)
-            + " Success is 50%; the rule of thumb is safe, and one dim a bit is no way of reading.",
+            caption=f"How many of {n:,} features may be active at once, by how they are read. Success is 50%; one dim a bit is no way of reading.",
+        )  # fmt: skip
+        yield figures.number_table(
+            [
+                {"features": f"2<sup>{row.log2_features}</sup>", "dims": d} | {rule: _of(row.capacity, rule)[i] for rule in TABLED}
+                for row in table
+                for i, d in sorted(enumerate(dims), key=lambda one: one[1])
+            ],
+            ("features", "dims", *TABLED), {"dims": ",d"} | dict.fromkeys(TABLED, ",.0f"),
+            caption="The capacity table: how many features may be active at once, by features in all, dims, and how they are read. Success is 50%; "
+            "rules of thumb (8 k ln N; 2 k (sqrt(ln N) + sqrt(ln k))^2) are for large N; no more than half of the features are counted.",
         )  # fmt: skip
         yield figures.lines(
             [{"d": d, "k": k, "rule": rule} for rule in DRAWN for d, k in zip(dims, held[rule], strict=True) if k > 0], "d", "k", "rule",
