@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import Lasso
 
 from tegum.decoders import Status, Values, decode
-from tegum.decoders.approximate_message_passing import AMP
+from tegum.decoders.approximate_message_passing import AMP, SoftThreshold
 from tegum.decoders.basis_pursuit import BasisPursuit
 from tegum.dictionaries.dense import Dense
 from tegum.dictionaries.gaussian_entries import gaussian
@@ -55,6 +55,14 @@ def test_a_fixed_point_is_the_minimiser_of_the_lasso(kind, lengths):
         lasso.fit(D.dense().T.numpy(), x[i].numpy())
         assert np.abs(lasso.coef_).max() > 0.1
         np.testing.assert_allclose(out.z.dense()[i].numpy(), lasso.coef_, atol=1e-7)
+
+
+def test_the_term_of_onsager_is_as_precise_as_the_codes():
+    one = torch.ones(4, dtype=torch.float64)
+    seen = torch.tensor([[3.0, 0.5, 2.0, 0.0]], dtype=torch.float64)
+    estimate = SoftThreshold(1.0, Values.NONNEGATIVE, one, one[:1])(lambda at, signed: (torch.arange(4)[None], seen * (seen > at)), one[:1])
+    assert estimate.slope.tolist() == [2.0]
+    assert estimate.slope.dtype == torch.float64
 
 
 def test_the_threshold_is_the_one_that_recovers_the_most():

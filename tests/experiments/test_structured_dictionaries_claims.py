@@ -37,7 +37,7 @@ def refuted(rows):
 
 def test_every_claim_holds_in_a_world_of_one_transition():
     claims = list(EXPERIMENT.claims(world()))
-    assert len(claims) == 12
+    assert len(claims) == 16
     assert {claim.verdict for claim in claims} == {"holds"}
 
 
@@ -69,7 +69,7 @@ def test_a_small_run_has_claims_and_figures():
         n_dims=64, budget=64, large_budget=64,
     )  # fmt: skip
     rows = Rows(params, tuple(EXPERIMENT.run(cell, params).of(cell) for cell in EXPERIMENT.cells(params)))
-    assert len(list(EXPERIMENT.claims(rows))) == 5
+    assert len(list(EXPERIMENT.claims(rows))) == 6
     assert len(list(EXPERIMENT.figures(rows))) == 4
     assert rows.at(part="cost").peak > 10**8
 
@@ -77,3 +77,9 @@ def test_a_small_run_has_claims_and_figures():
 def test_an_unknown_decoder_is_refused():
     with pytest.raises(ValueError, match="no decoder 'topk' in the panel"):
         EXPERIMENT.cells(StructuredDictionaries.Params(decoders=("topk",)))
+
+
+@pytest.mark.parametrize("changed", [{"n_active": 5000}, {"large_active": 2**18}])
+def test_more_than_half_of_the_features_on_is_refused_before_any_work(changed):
+    with pytest.raises(ValueError, match="are more than half of"):
+        EXPERIMENT.cells(PARAMS.model_copy(update=changed))

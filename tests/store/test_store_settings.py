@@ -73,7 +73,7 @@ def test_json_is_taken():
 awkward = st.text(max_size=5) | st.sampled_from(["true", "3", "a,b", "[1]", '"', " a ", "null", "", "{", "NaN", "1,2"])
 
 
-@given(word=awkward, words=st.lists(awkward, max_size=3), density=st.lists(st.floats(0, 1), max_size=3), bias=st.booleans())
+@given(word=awkward, words=st.lists(awkward, max_size=3), density=st.lists(st.floats(0, 1), min_size=1, max_size=3), bias=st.booleans())
 def test_parameters_are_read_back_from_their_own_words(word, words, density, bias):
     params = Dials.Params(word=word, words=tuple(words), density=tuple(density), bias=bias)
     assert params_grid(Dials, "paper", changed_params(Dials, "paper", params_dict(params))) == [params]
@@ -100,6 +100,7 @@ def test_only_what_differs_from_the_preset_is_named():
         ({"steps": ""}, "steps has no value"),
         ({"density": ".1,,.2"}, "empty value"),
         ({"density": "[1,"}, "is not JSON"),
+        ({"density": "[]"}, "density is empty; it must have at least one entry"),
         ({"seed": "-1"}, "seed = -1: should be greater than or equal to 0"),
         ({"seed": str(2**63)}, "should be less than 9223372036854775808"),
         ({"steps": "true"}, "steps = true: should be a number, not a bool"),

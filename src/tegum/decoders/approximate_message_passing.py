@@ -99,7 +99,7 @@ class SoftThreshold(Denoiser):
             values.copysign_(r)
         small = variance < self.small
         clear = (r.abs() > norms.sqrt() * (self.above_noise * tau)[:, None]) & small[:, None] if small.any() else None
-        return Estimate(indices, values, size, active.sum(dim=1), clear)
+        return Estimate(indices, values, size, active.sum(dim=1, dtype=size.dtype), clear)
 
     def keep(self, slots: Int[Tensor, " kept"]) -> None:
         """What tau^2 began as, for these samples."""

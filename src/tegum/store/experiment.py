@@ -11,9 +11,9 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tegum.store.cell import Cell, Row, canonical
 from tegum.store.claim import Claim
@@ -33,11 +33,18 @@ class Experiment(ABC):
     """
 
     class Params(BaseModel):
-        """Parameters: frozen, no unknown fields, every number finite."""
+        """Parameters: frozen, no unknown fields, every number finite, and no list empty that has entries by default."""
 
         model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
         seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+        @model_validator(mode="after")
+        def _not_empty(self) -> Self:
+            for name, field in type(self).model_fields.items():
+                if getattr(self, name) == () and field.default:
+                    raise ValueError(f"{name} is empty; it must have at least one entry")
+            return self
 
     id: ClassVar[str] = ""
     name: ClassVar[str] = ""

@@ -82,6 +82,8 @@ class ReadingThroughNoise(Experiment):
         if 2 * k > n:
             raise ValueError(f"n_active is {k}, but at most half of the {n} features may be on")
         levels = sorted(set(params.noise))
+        if len(levels) < 2 or levels[-1] < LOUD:
+            raise ValueError(f"noise is {params.noise}; claims compare two levels at least, one of them {LOUD:g} or more")
         dims = sorted({round(part * n) for part in params.dims_per_feature})
         return [
             *(Cell(part="needs", rule=name, noise_std=s) for name in RULES for s in levels),

@@ -29,10 +29,11 @@ from tegum.capacity.panel import PANEL
 from tegum.capacity.transition import Transition
 from tegum.capacity.trials import DICTIONARIES, Setting
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
-from tegum.experiments.codes._middles import SAME, ratio
+from tegum.experiments.codes._middles import JOINED, SAME, ratio
 
 PLAIN = "spherical"  # of the others' length, and independent
 LARGE = "hadamard, in blocks"
+LOOKING = ("top-k", "matching pursuit, 2 steps", "matching pursuit, 4 steps", "matching pursuit, k steps", "OMP")
 NEAR = 0.5  # of a transition's width: within it a finite-size threshold is not told from another, as in T2
 NUMBERS_A_FEATURE = 64  # bytes that a feature may take at most: some arrays of N numbers, whatever d is
 _PROBE = """
@@ -61,14 +62,18 @@ class StructuredDictionaries(Experiment):
     source = "Donoho & Tanner 2009, 'Observed universality of phase transitions'; Ailon & Chazelle 2009 (the transform)"
 
     class Params(Experiment.Params):
-        """The size at which kinds are compared, and by whom; large sizes, and by whom; sizes whose cost is measured, and the dims there."""
+        """The size at which kinds are compared, and by whom; large sizes, and by whom; sizes whose cost is measured, and the dims there.
+
+        Beyond `whole_up_to` features only those look that take the largest correlations: the others hold many arrays of N numbers.
+        """
 
         n_features: Annotated[int, Field(ge=64)] = 4096
         n_active: PositiveInt = 16
         decoders: tuple[str, ...] = ("top-k", "OMP", "basis pursuit", "Bayes-AMP")
-        large: tuple[PositiveInt, ...] = (2**18, 2**20, 2**22)
+        large: tuple[PositiveInt, ...] = (2**18, 2**20, 2**22, 2**24)
         large_active: PositiveInt = 16
         large_decoders: tuple[str, ...] = ("top-k", "matching pursuit, k steps", "Bayes-AMP")
+        whole_up_to: PositiveInt = 2**20
         sizes: tuple[PositiveInt, ...] = (2**18, 2**20, 2**22, 2**24)
         n_dims: PositiveInt = 512
         codes: PositiveInt = 16
@@ -88,12 +93,20 @@ class StructuredDictionaries(Experiment):
         for name in (*params.decoders, *params.large_decoders):
             if name not in PANEL:
                 raise ValueError(f"there is no decoder {name!r} in the panel; it has {', '.join(PANEL)}")
+        for n, k in ((params.n_features, params.n_active), *((n, params.large_active) for n in params.large)):
+            if 2 * k > n:
+                raise ValueError(f"{k:,} features on are more than half of {n:,}")
         kinds = [
             Cell(part="kinds", dictionary=kind, decoder=name, n_features=params.n_features)
             for kind in DICTIONARIES
             for name in params.decoders
         ]
-        large = [Cell(part="large", dictionary=LARGE, decoder=name, n_features=n) for n in params.large for name in params.large_decoders]
+        large = [
+            Cell(part="large", dictionary=LARGE, decoder=name, n_features=n)
+            for n in params.large
+            for name in params.large_decoders
+            if name in LOOKING or n <= params.whole_up_to
+        ]
         return kinds + large + [Cell(part="cost", dictionary=LARGE, decoder="top-k", n_features=n) for n in params.sizes]
 
     def run(self, cell: Cell, params: Params) -> Row:
@@ -181,7 +194,7 @@ def _kinds(rows: Rows) -> Iterable[Claim]:
     for name in params.decoders:
         plain = _fit(rows.at(part="kinds", decoder=name, dictionary=PLAIN))
         for kind in DICTIONARIES:
-            if kind in (PLAIN, "gaussian"):  # Gaussian ones are of unequal lengths, and need a few dims more
+            if kind == PLAIN:
                 continue
             tight = name == "top-k" and kind.startswith("hadamard")
             times, interval = ratio_of(rows, name, kind)
@@ -189,7 +202,7 @@ def _kinds(rows: Rows) -> Iterable[Claim]:
                 f"{name} needs as many dims through {kind} directions as through spherical ones{', less a tight frame' if tight else ''}: "
                 f"ratio", times,
                 interval=interval, expected=1 / (1 + plain.d50 / params.n_features) if tight else 1.0, tolerance=SAME,
-                reason=f"a margin of {SAME:.0%} of the dims, less than a tight frame's gain; 95% intervals by likelihood, joined as independent",
+                reason=f"a margin of {SAME:.0%} of the dims, less than a tight frame's gain; {JOINED}",
                 source="Welch 1974, for a tight frame's interference" if tight else "Donoho & Tanner 2009",
             )  # fmt: skip
 
@@ -208,6 +221,15 @@ def _large(rows: Rows) -> Iterable[Claim]:
             interval=(fit.interval[0] / need, fit.interval[1] / need), expected=1.0,
             tolerance=NEAR * fit.width / fit.d50, reason=f"{NEAR:g} of the transition's width: a law of large sizes", source=law.source,
         )  # fmt: skip
+    for n in sorted({row.n_features for row in rows.where(part="large")}):
+        fits = {row.decoder: _fit(row) for row in rows.where(part="large", n_features=n)}
+        for name in fits.keys() - LAWS.keys():
+            if "top-k" in fits:
+                times, interval = ratio(fits[name], fits["top-k"])
+                yield Claim(
+                    f"{name} through Hadamard directions needs fewer dims than top-k, N = {n:,}: ratio", times, interval=interval,
+                    expected=(None, 1.0), reason=JOINED,
+                )  # fmt: skip
 
 
 def _cost(rows: Rows) -> Iterable[Claim]:
