@@ -87,12 +87,12 @@ class NeuralDecoders(Experiment):
     }  # fmt: skip
 
     def cells(self, params: Params) -> list[Cell]:
-        """One a kind of network, for one dictionary of each number of dims."""
+        """One a kind of network, for one dictionary of each number of dims; perceptrons, which take most of the time, for the first copy alone."""
         if params.n_active >= params.n_features:
             raise ValueError(f"n_active is {params.n_active}, but there are {params.n_features} features to choose from")
         _refuse_what_claims_lack(params)
-        readers = [UNTRAINED, *UNROLLED, *perceptrons(params)]
-        return [Cell(reader=reader, copy=copy) for copy in range(params.copies) for reader in readers]
+        unrolled_ones = [Cell(reader=reader, copy=copy) for copy in range(params.copies) for reader in (UNTRAINED, *UNROLLED)]
+        return [*unrolled_ones, *(Cell(reader=reader, copy=0) for reader in perceptrons(params))]
 
     def run(self, cell: Cell, params: Params) -> Row:
         """Train, depth after depth or once, and count at every depth."""
@@ -170,8 +170,8 @@ class NeuralDecoders(Experiment):
             error=("low", "high"), log_x=True, log_y=True, levels=levels, curves=dict(list(curves.items())[:1]), x_title="layers",
             y_title="dims a bit",
             caption=f"Dims at which half of the codes are read, over the {bits:.1f} bits of a code: {k} of {n} features on, "
-            f"{params.samples * params.copies:,} codes a point. Perceptrons have hidden layers as wide as there are features, and "
-            f"{params.wide_steps:,} steps of training with {params.batch_size} codes. {bars}",
+            f"{params.samples * params.copies:,} codes a point ({params.samples:,} for perceptrons). Perceptrons have hidden layers "
+            f"as wide as there are features, and {params.wide_steps:,} steps of training with {params.batch_size} codes. {bars}",
         )  # fmt: skip
         yield figures.lines(
             [point for point in points if point["kind"] != UNTRAINED], "parameters", "dims", "kind", colour_title="", error=("low", "high"),
