@@ -1,8 +1,5 @@
 """Neural decoder: a trained reader behind `tegum.decode`; and its file, which is one of safetensors, with nothing pickled."""
 
-import json
-import os
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +10,7 @@ from tegum.decoders import Decoded, Decoder, Values
 from tegum.dictionaries import Dictionary
 from tegum.dictionaries.dense import Dense
 from tegum.features import SparseCodes
+from tegum.files import read_tensors, write_tensors
 from tegum.learning.perceptron import Perceptron
 from tegum.learning.reader import Reader
 from tegum.learning.unrolled import Unrolled
@@ -56,38 +54,17 @@ class NeuralDecoder(Decoder):
 
 def save_reader(reader: Reader, path: str | Path) -> None:
     """Write a reader to one safetensors file, whole or not at all."""
-    from safetensors.torch import save
-
     facts = {"format": _FORMAT, "kind": type(reader).__name__, "n_dims": reader.n_dims.tolist(), "settings": reader.settings}
-    tensors = {name: value.contiguous() for name, value in reader.state_dict().items()}
-    data = save(tensors, metadata={"tegum": json.dumps(facts)})
-    scratch = Path(path).with_name(f"{Path(path).name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with scratch.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
+    write_tensors(path, reader.state_dict(), facts)
 
 
 def load_reader(path: str | Path) -> Reader:
     """A reader that was saved. Raises ValueError for a file that is not one, or not whole."""
-    from safetensors import SafetensorError, safe_open
-
-    Path(path).open("rb").close()  # a missing file or a folder is the system's own error, which names it
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get("tegum", "")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from None
-    if _FORMAT not in text:
+    tensors, facts = read_tensors(path)
+    if facts.get("format") != _FORMAT:
         raise ValueError(f"{path} holds no reader: it was not written by save_reader")
     try:
-        return _restored(json.loads(text), tensors)
+        return _restored(facts, tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} holds a reader that can not be read: {type(error).__name__}: {error}") from None
 

@@ -5,11 +5,12 @@ write the same row never spoil each other's file, and a file that was cut or alt
 """
 
 import hashlib
-import os
 import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tegum.files import sha256_of, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,16 +42,7 @@ class Arrays:
         scratch = self.folder / "scratch" / uuid.uuid4().hex
         scratch.parent.mkdir(parents=True, exist_ok=True)
         target.parent.mkdir(exist_ok=True)
-        try:
-            with scratch.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(target)
-        except OSError:
-            scratch.unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
+        write_whole(target, data, scratch)
         return digest
 
     def read(self, digest: str) -> "dict[str, np.ndarray]":
@@ -68,8 +60,7 @@ class Arrays:
     def intact(self, digest: str) -> bool:
         """True when the file is there and holds what was written. Raises OSError when that cannot be known, for it cannot be read now."""
         try:
-            with self.path(digest).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == digest
+            return sha256_of(self.path(digest)) == digest
         except FileNotFoundError:
             return False
 
@@ -81,13 +72,3 @@ class Arrays:
                     scratch.unlink()
             except FileNotFoundError:
                 continue
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,9 +1,6 @@
 """Run: what `train` returns: every instance's weights and loss, the best of them, any of them as a module, and saving to one safetensors file."""
 
 import dataclasses
-import json
-import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -14,6 +11,7 @@ from torch import Tensor
 
 from tegum import parts
 from tegum.features import Distribution
+from tegum.files import read_tensors, write_tensors
 from tegum.results import Result, table
 from tegum.shapes import Float, Int
 from tegum.toys.engines import History
@@ -21,6 +19,8 @@ from tegum.toys.models import Model, ToyModule
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_FORMAT = "toy run 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,14 +123,12 @@ class Run(Result):
 
     def save(self, path: str | Path) -> None:
         """Write everything to one safetensors file, whole or not at all; `tegum.load` reads it back. Nothing is pickled."""
-        from safetensors.torch import save
-
         distinct: list[Distribution] = []
         for f in self.features:
             if not any(f is known for known in distinct):
                 distinct.append(f)
         facts = {
-            "tegum": "toy run 1",
+            "tegum": _FORMAT,
             "model": _describe(self.model),
             "features": [_describe(f) for f in distinct],
             "features_of": [next(i for i, known in enumerate(distinct) if known is f) for f in self.features],
@@ -142,20 +140,7 @@ class Run(Result):
         tensors = {f"state.{k}": v for k, v in self.state.items()}
         tensors |= {f"history.{f.name}": getattr(self.history, f.name) for f in dataclasses.fields(self.history)}
         tensors |= {"importance": self.importance, "loss": self.loss, "loss_se": self.loss_se, "W": self.W, "b": self.b}
-        metadata = {"tegum": json.dumps(facts, default=lambda number: number.item())}  # NumPy's numbers are no JSON
-        data = save({k: v.contiguous().clone() for k, v in tensors.items()}, metadata=metadata)
-        if not Path(path).absolute().parent.is_dir():
-            raise FileNotFoundError(f"no folder {Path(path).absolute().parent} to save {Path(path).name} in")
-        scratch = Path(path).with_name(f"{Path(path).name}.{uuid.uuid4().hex[:8]}")
-        try:
-            with scratch.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(path)
-        except BaseException:
-            scratch.unlink(missing_ok=True)
-            raise
+        write_tensors(path, tensors, facts)
 
     def __repr__(self) -> str:
         told = self.loss[self.loss.isfinite()]
@@ -166,19 +151,11 @@ class Run(Result):
 
 def load(path: str | Path) -> Run:
     """A run that was saved. Raises ValueError when the file is not one, or not whole, or needs a part that is not installed."""
-    from safetensors import SafetensorError, safe_open
-
-    Path(path).open("rb").close()  # a missing file or a folder is the system's own error, which names it
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get("tegum", "")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from None
-    if '"tegum": "toy run 1"' not in text:
+    tensors, facts = read_tensors(path)
+    if facts.get("tegum") != _FORMAT:
         raise ValueError(f"{path} holds no toy run: it was not written by Run.save")
     try:
-        return _restored(json.loads(text), tensors)
+        return _restored(facts, tensors)
     except (KeyError, TypeError, ValueError, LookupError) as error:
         raise ValueError(f"{path} holds a toy run that can not be read: {type(error).__name__}: {error}") from None
 
