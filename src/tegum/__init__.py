@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tegum import (
+        activations,
         capacity,
         decoders,
         dictionaries,
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "SparseCodes",
     "StringSet",
+    "activations",
     "capacity",
     "decode",
     "decoders",

@@ -28,6 +28,7 @@ _kernels = partial(kernels, "tegum._normals_numba")
 # What a stream of words is for. A distribution may use up to 64 streams for its events and 64 for their members.
 EVENTS, MEMBERS, WEIGHTS, DIRECTIONS, ROTATIONS, NOISE = 0, 64, 128, 129, 130, 131
 INTRINSIC_VOLUMES = 160  # vectors whose projections on a cone measure it
+HELD_OUT, SHUFFLES = 161, 162  # documents that are held out; orders in which rows are read
 EVALUATION_STEP = 2**32 - 1  # the step that no training reaches: common evaluation sets are drawn there
 
 _WORTH_THREADS = 1 << 16  # numbers
