@@ -66,7 +66,8 @@ def test_whatever_is_imported_is_declared_and_the_other_way_round():
     needs, tests_need = (
         {canonicalize_name(Requirement(text).name) for text in which} for which in (PROJECT["project"]["dependencies"], DEVELOPERS)
     )
-    assert imported("src") == needs - {"pyarrow"}  # pandas writes parquet with it
+    extras = {canonicalize_name(Requirement(text).name) for which in PROJECT["project"]["optional-dependencies"].values() for text in which}
+    assert imported("src") == needs | extras
     assert imported("tests", "bench", "tools") - needs <= tests_need | {"celer"}  # the Makefile installs it without what it does not import
 
 
@@ -77,7 +78,8 @@ def test_installed_versions_are_the_pinned_ones():
 
 
 def test_every_pin_is_within_the_range_that_the_package_states():
-    for text in PROJECT["project"]["dependencies"]:
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    for text in [*PROJECT["project"]["dependencies"], *(text for which in extras for text in which)]:
         requirement = Requirement(text)
         assert PINS[canonicalize_name(requirement.name)] in requirement.specifier, text
 

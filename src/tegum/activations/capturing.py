@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tegum.activations._manifest import Manifest, ShardRecord, damage, read_manifest
+from tegum.activations._manifest import NAME, Manifest, ShardRecord, damage, read_manifest
 from tegum.activations._sites import WHERES, check_sites, run, tensor_of, tensors_of, to_device, watched
 from tegum.activations.dataset import DOCUMENTS, POSITIONS, TOKENS, Activations, in_memory
 from tegum.checks import check_count
@@ -206,7 +206,7 @@ class _Reader:
 
 def _to_folder(reader: _Reader, batches: Iterable[Any], folder: Path, shard_bytes: int, progress: bool | None) -> Activations:  # noqa: FBT001
     folder.mkdir(parents=True, exist_ok=True)
-    for scratch in folder.glob("*.safetensors.*"):
+    for scratch in (*folder.glob("*.safetensors.*"), *folder.glob(f"{NAME}.*")):
         scratch.unlink()  # what a killed writer left
     made, manifest = reader.made(), read_manifest(folder)
     if manifest is not None:

@@ -1,5 +1,6 @@
 """A small network on real images: scikit-learn's 1,797 handwritten digits, 8 by 8, through a perceptron that is trained in seconds."""
 
+import importlib.util
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -34,6 +35,8 @@ def digits_network(n_hidden: int = 64, *, epochs: int = 40, seed: int = 0) -> Di
     check_count("n_hidden", n_hidden)
     check_count("epochs", epochs)
     check_seed(seed)
+    if importlib.util.find_spec("sklearn") is None:
+        raise ModuleNotFoundError("the digits come with scikit-learn: pip install 'tegum[models]'")
     from sklearn.datasets import load_digits
 
     pixels, targets = load_digits(return_X_y=True)

