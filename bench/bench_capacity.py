@@ -8,6 +8,7 @@ large one.
 import datetime as dt
 import json
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -93,8 +94,12 @@ def alone(n: int, d: int, k: int) -> Line:
     A = tegum.dictionaries.spherical(n, d, seed=0)
     search, found = searching(A, k), []
     limit = counted(lambda: found.append(search()))
-    [seconds] = in_turn([Side("search", search)], 1)
-    return Line(f"best probes, N = {n:,}, d = {d}, k = {k}", seconds, (), f"worst case {found[0].error:.4f}, gap {found[0].gap:.4f}", limit)
+    start = time.perf_counter()
+    search()
+    seconds = time.perf_counter() - start
+    return Line(
+        f"best probes, N = {n:,}, d = {d}, k = {k}", (seconds,), (), f"worst case {found[0].error:.4f}, gap {found[0].gap:.4f}", limit
+    )
 
 
 def searching(A: Dictionary, k: int, **how) -> Callable[[], LinearAccess]:

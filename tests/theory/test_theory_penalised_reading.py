@@ -137,3 +137,14 @@ def test_arrays_broadcast_and_bad_input_is_refused():
         best_penalty(30, 3, 0.1, 1.0)
     with pytest.raises(ValueError, match="d must be positive"):
         penalised_success(0.0, 30, 3, 0.1, 0.1)
+
+
+@pytest.mark.parametrize("k", [1, 8, 64])
+@pytest.mark.parametrize("noise", [1e-9, 1e-4, 0.02])
+def test_next_to_no_noise_leaves_success_and_dims_of_one_mind(k, noise):
+    """Where one alpha has tau from the noise up to a tenth, and where few features are on, so that tau is near the noise."""
+    d = float(penalised_dims(4096, k, noise, 0.5, penalty=0.1))
+    assert float(penalised_success(d, 4096, k, noise, 0.1)) == pytest.approx(0.5, abs=1e-3)
+    shares = [float(penalised_success(times * d, 4096, k, noise, 0.1)) for times in (0.7, 0.9, 1.1, 1.5, 3, 10, 40)]
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.999999

@@ -138,13 +138,15 @@ def _marginal(law: Law, n: int, k: int, half: float, noise_std: float) -> float:
 
 def most_active(law: Law, n_features: int, n_dims: int, noise_std: float = 0.0) -> float:
     """The most features, half of all at most, that may be on for half of the codes to be read from `n_dims`; 0 if not one, nan if unknown."""
+    by_dims = law.success is None or law.rises
 
     @cache
     def read(k: int) -> bool | None:
-        need = (
-            float(law.dims(n_features, k, 0.5, noise_std)) if law.success is None else float(law.success(n_dims, n_features, k, noise_std))
-        )
-        return None if np.isnan(need) else need <= n_dims if law.success is None else need >= 0.5
+        if by_dims:
+            need = float(law.dims(n_features, k, 0.5, noise_std))
+            return None if np.isnan(need) else need <= n_dims
+        share = float(law.success(n_dims, n_features, k, noise_std))  # pyright: ignore[reportOptionalCall]
+        return None if np.isnan(share) else share >= 0.5
 
     if read(1) is None:
         return np.nan

@@ -21,11 +21,15 @@ _NO_NOISE = 1e-9  # which no digit of what is read at that penalty depends on
 
 @dataclass(frozen=True)
 class Law:
-    """`dims(n, k, success, noise_std)` and, where there is one, `success(d, n, k, noise_std)`; nan where the law does not speak."""
+    """`dims(n, k, success, noise_std)` and, where there is one, `success(d, n, k, noise_std)`; nan where the law does not speak.
+
+    `rises` where more dims never harm and `dims` is the quicker of the two: then it tells what is read from dims at hand.
+    """
 
     dims: Callable[[Numbers, Numbers, float, float], Real]
     success: Callable[[Numbers, int, int, float], Real] | None
     source: str
+    rises: bool = False
 
 
 def _noiseless(rule: Callable[..., Real]) -> Callable[..., Real]:
@@ -103,7 +107,7 @@ LAWS: dict[str, Law] = {
     ),
     "basis pursuit": Law(_basis_pursuit_dims, _basis_pursuit_success, f"{_L1}; through noise, Bayati & Montanari 2012"),
     "basis pursuit, in [0, 1]": Law(_noiseless(theory.box_dims), _noiseless(theory.box_success), "Donoho & Tanner 2010"),
-    "lasso": Law(_lasso_dims, _lasso_success, "Bayati & Montanari 2012"),
+    "lasso": Law(_lasso_dims, _lasso_success, "Bayati & Montanari 2012", rises=True),
     "AMP": Law(_amp_dims, _amp_success, "Donoho, Maleki & Montanari 2009"),
     "Bayes-AMP": _BAYES,
     "VAMP": _BAYES,

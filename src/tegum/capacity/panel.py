@@ -23,9 +23,9 @@ _SMALL, _CLOSED = 0.02, 1e-2  # of penalties; of the gap, as a share of the obje
 
 
 def _lasso(n: int, k: int, noise: float) -> Decoder:
-    """Small penalties are reached along the exact path, where gradient steps would be many."""
+    """Along the exact path where that is short: without noise, and to small penalties; else gradient steps."""
     penalty = lasso_penalty(n, k, noise)
-    return Homotopy(penalty=penalty) if penalty < _SMALL else FISTA(penalty=penalty, tolerance=_CLOSED)
+    return Homotopy(penalty=penalty) if not noise or penalty < _SMALL else FISTA(penalty=penalty, tolerance=_CLOSED)
 
 
 # from (n_features, n_active, noise_std) to a decoder

@@ -21,6 +21,7 @@ Scale = tuple[tuple[float, str], ...]
 
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+THEORY = ", theory"  # behind the name of what a curve is the theory of
 DASHES = ("dash", "dot", "dashdot", "longdash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 INK = "#767b82"
@@ -102,10 +103,15 @@ def finished(figure: go.Figure, caption: str, **layout: Any) -> go.Figure:
     return figure.update_layout(template="tegum", meta={"caption": caption}, **layout)
 
 
-def add_references(figure: go.Figure, curves: Any = None, levels: Any = None, marks: Any = None) -> None:
-    """Draw reference `curves` (name -> (x, y)), horizontal `levels` and vertical `marks` (name -> value) in dashes of the text's grey."""
+def add_references(figure: go.Figure, curves: Any = None, levels: Any = None, marks: Any = None, colours: Any = None) -> None:
+    """Draw reference `curves` (name -> (x, y)), horizontal `levels` and vertical `marks` (name -> value) in dashes of the text's grey.
+
+    A curve that is called like a series of `colours` (name -> colour), with ", theory" behind it, has that colour.
+    """
+    own = {f"{name}{THEORY}": colour for name, colour in (colours or {}).items()}
     for dash, (name, (x, y)) in zip(cycle(DASHES), (curves or {}).items()):
-        figure.add_scatter(x=array(x), y=array(y), name=name, mode="lines", line={"color": INK, "width": 1.8, "dash": dash})
+        style = {"color": own.get(name, INK), "width": 1.8, "dash": DASHES[0] if name in own else dash}
+        figure.add_scatter(x=array(x), y=array(y), name=name, mode="lines", line=style)
     line, words = {"color": INK, "width": 1.2, "dash": "dot"}, {"font": {"size": 11, "color": INK}, "padding": 3, "textangle": 0}
     for name, value in (levels or {}).items():
         figure.add_hline(
@@ -131,7 +137,7 @@ def add_colour_bar(figure: go.Figure, scale: Scale, ends: tuple[float, float], b
 
 
 def log_axis(values: Any) -> dict[str, Any]:
-    """A log axis for `values`: a label a decade, or at 1, 2 and 5 where decades are few; plain decimals while they stay short."""
+    """A log axis for `values`: a label a decade, or 1, 2, 5 (and 1.5, 3, 7) where decades are few; plain decimals while they stay short."""
     found = array(values).astype(float)
     positive = found[found > 0]
     low, high = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 10.0)
@@ -139,4 +145,5 @@ def log_axis(values: Any) -> dict[str, Any]:
     if high >= 30 * low:
         return axis | {"dtick": 1}
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
-    return axis | {"tickvals": [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]}
+    digits = ("1", "1.5", "2", "3", "5", "7") if high < 8 * low else ("1", "2", "5")
+    return axis | {"tickvals": [float(f"{digit}e{decade}") for decade in decades for digit in digits]}

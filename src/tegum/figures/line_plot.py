@@ -20,7 +20,7 @@ def lines(
     """Column `y` against column `x` of a table, sorted by x, with a line a value of column `colour`; `mode` "lines" or "markers" draws those alone.
 
     `error` names two columns with the lower and upper end of an interval. `span` holds x besides the table's that a log axis is for. `curves`,
-    `levels` and `marks` are references. Raises ValueError when a column is missing.
+    `levels` and `marks` are references; a curve "NAME, theory" has the colour of the line NAME. Raises ValueError when a column is missing.
     """
     frame = table(data, x, y, colour, *(error or ()))
     groups = [("", frame)] if colour is None else [(str(name), part) for name, part in frame.groupby(colour, sort=True)]
@@ -38,7 +38,7 @@ def lines(
             name=f"{colour if colour_title is None else colour_title} {name}".strip() if colour else y,
             line=style, marker={"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 7}, hovertemplate="%{x:.4g}: %{y:.4g}",
         )  # fmt: skip
-    add_references(figure, curves, levels, marks)
+    add_references(figure, curves, levels, marks, {name: SERIES[place % len(SERIES)] for place, (name, _) in enumerate(groups)})
     figure.update_xaxes(title_text=x_title or x, **(log_axis([*frame[x], *(() if span is None else span)]) if log_x else {}))
     figure.update_yaxes(title_text=y_title or y, **(log_axis(frame[y]) if log_y else {}))
     return finished(figure, caption, showlegend=colour is not None or bool(curves))

@@ -40,7 +40,7 @@ def recovery_maps(
         )  # fmt: skip
         _draw_needs(figure, needs, panel, first=number == 0, at=at)
         _draw_curves(figure, curves, panel, first=number == 0, at=at)
-    figure.update_xaxes(**log_axis(seen["n_active"]))
+    figure.update_xaxes(**log_axis(seen["n_active"]) | {"dtick": None, "tickvals": [4**power for power in range(10)]})
     figure.update_yaxes(**log_axis(seen["n_dims"]), range=_span(seen["n_dims"]))
     for number in range(len(panels)):
         row, column = place(number, across)

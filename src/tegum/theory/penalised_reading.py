@@ -13,6 +13,9 @@ An active entry must end between 1/2 and 3/2, another below 1/2, so that alpha a
 P give tau, that gives d = n error / (tau^2 - s^2), since error / (tau^2 - s^2) falls with tau^2, and d gives the penalty: every law here is read off
 that one curve. The best penalty is that of its least d; it goes to 0 with s, and is told to 1e-7 or so.
 
+Where there is next to no noise tau is not told by alpha: at one alpha it goes from the noise up to a tenth or more, and the penalty with it in
+proportion. So for given d the two ends of the last bracket in alpha are taken, and tau between them as the penalty asks.
+
 Asymptotic in the size but for P. Source: Bayati & Montanari 2012, 'The LASSO risk for Gaussian matrices', eq. 1.9 and 1.10; Donoho, Maleki &
 Montanari 2011, 'The noise-sensitivity phase transition in compressed sensing'.
 """
@@ -108,16 +111,21 @@ class _Curve:
         """The chance at d dims. A penalty below that of every alpha is least squares."""
         alphas = self.alphas
         tau, penalties = self._settled(d, alphas)
+        if penalties.max() < penalty:  # a threshold that next to nothing but active entries passes: tau is near the noise
+            alphas = np.geomspace(alphas[-1], max(2 * alphas[-1], 4 * penalty / np.sqrt(self.noise)), _GRID)
+            tau, penalties = self._settled(d, alphas)
         above = int((penalties >= penalty).argmax())
         if above == 0:
             none = np.zeros(1)
             return float(np.exp(self._log_success(none, 0.5 / self._settled(d, none)[0]))[0])
-        for _ in range(_CLOSER):
+        for _ in range(_ZOOMS):
             alphas = np.linspace(alphas[above - 1], alphas[above], _FINE)
             tau, penalties = self._settled(d, alphas)
             above = int((penalties >= penalty).argmax())
         ends = slice(above - 1, above + 1)
-        return _between(penalties[ends], np.exp(self._log_success(alphas[ends], 0.5 / tau[ends])), penalty)
+        found = (_between(penalties[ends], values[ends], penalty) for values in (alphas, tau))
+        alpha, there = (np.array([value]) for value in found)
+        return float(np.exp(self._log_success(alpha, 0.5 / there))[0])
 
     def _crossing(self, goal: float, penalty: float, low: float, high: float) -> float:
         """The d at that penalty, for which alpha is between two."""
