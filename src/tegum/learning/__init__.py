@@ -1,4 +1,4 @@
-"""Learning: what is learnt from activations. Networks that read codes, trained by us: unrolled iterations and perceptrons.
+"""Learning: what is learnt from activations, and how well. Networks that read codes, trained by us: unrolled iterations and perceptrons; metrics.
 
 Names load when first used (PEP 562).
 """
@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tegum.learning import metrics
     from tegum.learning.depth_law import depth_dims, depth_success
     from tegum.learning.neural_decoder import NeuralDecoder, load_reader, save_reader
     from tegum.learning.perceptron import Perceptron
@@ -35,12 +36,15 @@ __all__ = [
     "depth_dims",
     "depth_success",
     "load_reader",
+    "metrics",
     "save_reader",
     "train_reader",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "metrics":
+        return importlib.import_module("tegum.learning.metrics")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'tegum.learning' has no attribute {name!r}")
