@@ -160,8 +160,8 @@ def one_to_one_scores(
 ) -> SupportScores:
     """Who is on, feature by feature, under a one-to-one assignment: by default the one with the largest sum of F1 scores of pairs.
 
-    A found feature without a partner counts against precision in every row in which it is on: F1 = 2 both / (true on + found on), over all pairs. (The
-    rows in which both are on would be no good score to assign by: a feature that is always on has the most of them with any.)
+    A found feature without a partner counts against precision in every row in which it is on: F1 = 2 both / (true on + found on), over all pairs.
+    (The rows in which both are on would be no good score to assign by: a feature that is always on has the most of them with any.)
     """
     _as_long(true, found)
     together = true.double().T @ found.double()
