@@ -15,7 +15,7 @@ W = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
 LINES = {
     "Run": 3, "Instance": 4, "History": 2 * 3, "SparseCodes": 6 * 2, "Decoded": 6, "Alignment": 2 * 4, "AntipodalPairs": 2 * 4,
     "CosineHistogram": 2 * 10, "RotationTest": 2 * 5, "Polytopes": 3, "Optimum": 4, "LossTerms": 2 * 4, "Readings": 3, "Members": 2,
-    "Need": 1, "LinearAccess": 4,
+    "Need": 1, "LinearAccess": 4, "Activations": 1, "Moments": 3, "Matched": 4,
 }  # fmt: skip
 
 
@@ -26,7 +26,9 @@ def results():
         tegum.toys.ReLUOutput(n_features=4, n_hidden=2), FEATURES, instances=3, steps=2, record=2, batch_size=8, progress=False
     )
     D, z = tegum.dictionaries.gaussian(n_features=9, n_dims=5), tegum.features.ExactlyK(n_features=9, n_active=2).sample(6)
+    acts = tegum.activations.load(W[0])
     found = [
+        acts, acts.moments(), tegum.learning.metrics.matched_directions(W[0], W[1]),
         run, run.best(), run.history, z, tegum.decode(D, D.encode(z), tegum.decoders.TopK(n_active=2)),
         geometry.align(W, W), geometry.antipodal_pairs(W), geometry.cosine_histogram(W, bins=10), geometry.kurtosis_against_rotations(W, 5),
         geometry.polytopes(torch.eye(4)[:3]), theory.optimal_loss(FEATURES, 2, starts=1), theory.linear_loss_terms(W),

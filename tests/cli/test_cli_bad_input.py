@@ -43,7 +43,7 @@ def refused(answer, tmp_path, *words):
         (("run", "coin_flips", "--set", "claimed=-inf"), ["claimed", "inf"]),
         (("run", "coin_flips", "--set", "seed=-1"), ["seed = -1"]),
         (("run", "coin_flips", "--set", "heads=[.5,"), ["heads", "JSON"]),
-        (("run", "coin_flips", "--set", "heads=[]"), ["coin_flips has no cells at"]),
+        (("run", "coin_flips", "--set", "heads=[]"), ["coin_flips: heads is empty; it must have at least one entry"]),
         (("run", "coin_flips", "--set", "heads=.5,.5"), ["the cell (heads=0.5) twice"]),
         (("run", "coin_flips", "--set", "flips=true"), ["flips = true", "not a bool"]),
         (("run", "coin_flips", "--set", f"seed={10**23}"), ["seed", "less than 9223372036854775808"]),

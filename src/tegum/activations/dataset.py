@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TOKENS, POSITIONS, DOCUMENTS = "tokens", "positions", "documents"  # beside the sites
-_CHUNK = 1 << 25  # numbers read at a time
+_CHUNK = 1 << 22  # numbers read at a time
 DAMAGED = "raise", "leave out"
 
 

@@ -84,7 +84,7 @@ def explain(error: ValidationError, owner: str) -> str:
     for fault in error.errors():
         where = "".join(f"[{place}]" if isinstance(place, int) else f".{place}" for place in fault["loc"]).lstrip(".")
         said = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        faults.append(f"{where or 'parameters'} = {fault['input']!r}: {said}")
+        faults.append(f"{where} = {fault['input']!r}: {said}" if where else said)
     return f"{owner}: {'; '.join(faults)}"
 
 
