@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def test_a_capture_that_is_killed_goes_on_and_gives_the_same(captured, tmp_path)
     assert again.read().equal(whole.read())
     assert again.documents.equal(whole.documents)
     assert all((place / name).stat().st_mtime_ns == before[name] for name in known)
-    assert not [path for path in place.iterdir() if path.suffix not in (".safetensors", ".json")]
+    assert not [path for path in place.iterdir() if path.suffix not in (".safetensors", ".json") and path.name != ".lock"]
 
 
 def test_a_full_disk_keeps_whole_shards_and_says_so(tmp_path, monkeypatch):
@@ -57,7 +58,10 @@ def test_a_full_disk_keeps_whole_shards_and_says_so(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"No space left on device\. 2 whole shards are kept; make room"):
         capture(model(), "1", batches(), tmp_path / "acts", shard_bytes=SHARD)
     monkeypatch.setattr(os, "fsync", real)
-    assert len(Activations.open(tmp_path / "acts")) > 0
+    with pytest.warns(UserWarning, match="holds part of a capture, which was interrupted"):
+        part = Activations.open(tmp_path / "acts")
+    assert len(part.manifest.shards) == 2
+    assert "interrupted" in repr(part)
     assert len(capture(model(), "1", batches(), tmp_path / "acts", shard_bytes=SHARD)) == 1000
 
 
@@ -101,3 +105,31 @@ def test_a_manifest_that_is_none_is_refused(tmp_path, text):
 def test_batches_that_are_a_generator_are_enough(tmp_path):
     acts = capture(model(), "1", (x for x in [torch.ones(2, 8)]), tmp_path / "acts")
     assert len(acts) == 2
+
+
+def test_what_was_read_before_an_error_is_kept(tmp_path):
+    def fails():
+        yield from list(batches())[:3]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        capture(model(), "1", fails(), tmp_path / "acts")
+    with pytest.warns(UserWarning, match="interrupted"):
+        assert len(Activations.open(tmp_path / "acts")) == 75
+    assert len(capture(model(), "1", batches(), tmp_path / "acts")) == 1000
+
+
+def test_two_captures_into_one_folder_do_not_meet(tmp_path):
+    def meets():
+        yield torch.ones(2, 8)
+        with pytest.raises(OSError, match="another capture is writing to"):
+            capture(model(), "1", [torch.ones(2, 8)], tmp_path / "acts")
+        yield torch.ones(2, 8)
+
+    assert len(capture(model(), "1", meets(), tmp_path / "acts")) == 4
+
+
+def test_activations_go_to_other_processes(captured):
+    whole, _ = captured
+    again = pickle.loads(pickle.dumps(whole))
+    assert again.read().equal(whole.read())

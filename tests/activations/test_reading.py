@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2, kstest
 
-from tegum.activations import Moments
+from tegum.activations import Moments, load
 from tegum.activations.dataset import DOCUMENTS, Activations, Shard
 from tegum.activations.moments import moments_of
 
@@ -64,10 +64,33 @@ def test_a_selection_of_a_selection_is_read_through_both():
     acts = sharded(4, 4).select(torch.tensor([7, 1, 5, 3]))
     assert acts.select(torch.tensor([2, 0])).read()[:, 0].tolist() == [5, 7]
     assert acts.select(torch.tensor([True, False, False, True])).read()[:, 0].tolist() == [7, 3]
-    with pytest.raises(ValueError, match="mask has 3 entries, but there are 4 rows"):
+    with pytest.raises(ValueError, match=r"mask has shape \(3,\), but there are 4 rows"):
         acts.select(torch.tensor([True, False, True]))
     with pytest.raises(IndexError, match="rows from 0 to 4"):
         acts.select(torch.tensor([0, 4]))
+
+
+def test_rows_are_asked_for_in_any_way_that_pytorch_knows():
+    acts = sharded(3, 4)
+    for rows in (
+        slice(None, None, -1),
+        [5, 0, -1],
+        torch.tensor([True] * 3 + [False] * 4),
+        slice(2, 100, 2),
+        torch.tensor([], dtype=torch.int64),
+    ):
+        wanted = list(range(7))[rows] if isinstance(rows, slice) else torch.arange(7)[torch.as_tensor(rows)].tolist()
+        assert acts.read(rows)[:, 0].tolist() == wanted
+        assert acts.select(rows).read()[:, 0].tolist() == wanted
+    with pytest.raises(ValueError, match="there are 7 rows, not one batch of 8"):
+        acts.batches(8)
+    with pytest.raises(ValueError, match="start is -1"):
+        acts.batches(2, start=-1)
+
+
+def test_float64_rows_keep_their_digits_in_moments():
+    rows = torch.randn(500, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 1e8
+    np.testing.assert_allclose(load(rows).moments().covariance, np.cov(rows.T.numpy(), bias=True), rtol=1e-6)
 
 
 def test_moments_are_those_of_all_rows_at_once_however_far_from_0():

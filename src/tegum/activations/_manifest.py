@@ -1,6 +1,7 @@
 """The manifest of a folder of activations: what was captured of what, and of each shard its rows, its checksum and the batches that it holds."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,15 @@ from typing import Any
 from tegum.files import sha256_of, write_json
 
 NAME, FORMAT = "manifest.json", "tegum activations 1"
+_SCRATCH = re.compile(r"(shard-\d{7}\.safetensors|manifest\.json)\.[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
 class ShardRecord:
     """One shard: a file of `rows` rows, from batches `first` to `last` (not in it), whose inputs have the digest `inputs`.
 
-    `documents` are the numbers of the first of its samples and of the next shard's; `left_out` rows had a number that was not finite.
+    `samples` counts the samples of the batches before it, and of those up to its end; `left_out` rows had a number that was not finite, `overflown`
+    ones a number too large for what is stored.
     """
 
     file: str
@@ -24,8 +27,9 @@ class ShardRecord:
     first: int
     last: int
     inputs: str
-    documents: tuple[int, int]
+    samples: tuple[int, int]
     left_out: int
+    overflown: int
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     try:
         told = json.loads(path.read_text())
-        shards = tuple(ShardRecord(**one | {"documents": tuple(one["documents"])}) for one in told.pop("shards"))
+        shards = tuple(ShardRecord(**one | {"samples": tuple(one["samples"])}) for one in told.pop("shards"))
         known = told.pop("format") == FORMAT
         manifest = Manifest(**told, shards=shards)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -63,6 +67,13 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not known:
         raise ValueError(f"{path} is no manifest of activations: its format is not {FORMAT!r}")
     return manifest
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed writer left, and nothing else."""
+    for path in folder.iterdir():
+        if _SCRATCH.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def damage(folder: Path, shard: ShardRecord) -> str:

@@ -12,13 +12,13 @@ from tegum.parts import did_you_mean
 WHERES = "output", "input"
 
 
-class _Reached(Exception):
+class _Reached(BaseException):  # a model that catches its own errors must not catch this
     """Everything asked for was seen: not an error."""
 
 
 def check_sites(model: nn.Module, sites: Sequence[str]) -> None:
     """Raise ValueError for a name that is no submodule of the model, or is asked for twice."""
-    known = dict(model.named_modules())
+    known = dict(model.named_modules(remove_duplicate=False))
     for site in sites:
         if site not in known:
             raise ValueError(f"{type(model).__name__} has no submodule {site!r}; {did_you_mean(site, list(known))}")
@@ -30,11 +30,17 @@ def check_sites(model: nn.Module, sites: Sequence[str]) -> None:
 
 @contextmanager
 def watched(model: nn.Module, sites: Sequence[str], where: str) -> Iterator[dict[str, Any]]:
-    """What each site was given or gave in its first call of a pass, filled in while the model runs (`run`); hooks are gone at the end."""
+    """What each site was given or gave in its first call of a pass, filled in while the model runs (`run`); hooks are gone at the end.
+
+    A tensor where there is one, else what was there instead. What is seen before the pass ends is copied: the model may go on in place.
+    """
     seen: dict[str, Any] = {}
 
     def keep(site: str, value: Any) -> None:
-        seen.setdefault(site, value)
+        if site not in seen:
+            tensor = tensor_of(value)
+            last = len(seen) + 1 == len(sites)
+            seen[site] = value if tensor is None else tensor.detach() if last else tensor.detach().clone()
         if len(seen) == len(sites):
             raise _Reached
 
@@ -45,9 +51,7 @@ def watched(model: nn.Module, sites: Sequence[str], where: str) -> Iterator[dict
             handles.append(module.register_forward_hook(lambda _, __, output, site=site: keep(site, output)))
         else:
             handles.append(
-                module.register_forward_pre_hook(
-                    lambda _, args, kwargs, site=site: keep(site, args or tuple(kwargs.values())), with_kwargs=True
-                )
+                module.register_forward_pre_hook(lambda _, args, kwargs, site=site: keep(site, (*args, *kwargs.values())), with_kwargs=True)
             )
     try:
         yield seen
@@ -88,13 +92,13 @@ def to_device(value: Any, device: torch.device) -> Any:
     return value
 
 
-def tensors_of(value: Any) -> Iterator[Tensor]:
-    """Every tensor in a batch, in its order."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from tensors_of(part)
+def leaves(value: Any) -> Iterator[tuple[str, Any]]:
+    """Everything that a batch is made of that is not a mapping, a tuple or a list, with the way to it."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from ((f".{name}{way}", leaf) for way, leaf in leaves(part))
     elif isinstance(value, (tuple, list)):
-        for part in value:
-            yield from tensors_of(part)
+        for place, part in enumerate(value):
+            yield from ((f".{place}{way}", leaf) for way, leaf in leaves(part))
+    else:
+        yield "", value

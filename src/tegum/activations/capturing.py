@@ -1,32 +1,35 @@
 """capture: what named submodules of a model give, or are given, while it reads batches: to shards on disk, or to memory.
 
-Shards end where batches end, and the manifest is written anew after each, so a capture that is killed loses at most one shard, and the same call
-goes on behind it: batches that are in a shard are hashed and not run. Inputs that differ from those of the first time are refused, not mixed in.
+Shards end where batches end, and the manifest is written anew after each, so a capture that is killed loses at most one shard, one that fails nothing
+that was read, and the same call goes on behind it: batches that are in a shard are hashed and not run. Inputs, masks and models that are not those of
+the first time are refused, not mixed in.
 """
 
+import errno
 import hashlib
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, field
-from dataclasses import replace as with_fields
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tegum.activations._manifest import NAME, Manifest, ShardRecord, damage, read_manifest
-from tegum.activations._sites import WHERES, check_sites, run, tensor_of, tensors_of, to_device, watched
+from tegum.activations._manifest import Manifest, ShardRecord, damage, read_manifest, sweep
+from tegum.activations._sites import WHERES, check_sites, leaves, run, tensor_of, to_device, watched
 from tegum.activations.dataset import DOCUMENTS, POSITIONS, TOKENS, Activations, in_memory
 from tegum.checks import check_count
 from tegum.files import sha256_of, write_tensors
 from tegum.progress import bar
-from tegum.shapes import Bool, Float, Int
+from tegum.shapes import Bool, Float
 
 SHARD_BYTES = 1 << 26
 _SAMPLED = 256  # numbers of each parameter that the model is known again by
-_PADDING = "attention_mask"
-_IDS = "input_ids"
+_PADDING, _IDS, _DOCUMENTS = "attention_mask", "input_ids", "documents"  # of a batch
 
 
 @torch.no_grad()
@@ -62,35 +65,43 @@ def capture(
     dtype
         What is stored; by default what the model gives.
 
-    Rows with a number that is not finite are left out, and counted in the manifest. Raises ValueError for names that are no submodules, sites that
-    are not reached or do not agree in their rows, and a folder of another capture; OSError when the disk is full, with all whole shards kept.
+    Rows with a number that is not finite, or too large for `dtype`, are left out; a warning says how many, and the manifest of each shard. Raises
+    ValueError for names that are no submodules, sites that are not reached or do not agree in their rows, batches that hold what cannot be hashed
+    (for a folder), and a folder of another capture; OSError when the disk is full, with all whole shards kept, or when another capture writes there.
     """
     names = [sites] if isinstance(sites, str) else list(sites)
     check_sites(model, names)
     check_count("shard_bytes", shard_bytes)
     if where not in WHERES:
         raise ValueError(f"where is {where!r}; it must be one of {', '.join(WHERES)}")
-    training = model.training
+    training = {module: module.training for module in model.modules()}
     model.eval()
-    reader = _Reader(model, names, where, dim, mask, dtype)
+    reader = _Reader(model, names, where, dim, mask, dtype, hashed=out is not None)
     try:
         if out is None:
             parts = list(reader.rows(batches, lambda number: False, progress))  # noqa: ARG005
-            return in_memory(_joined(parts), names) if parts else Activations([], {})
-        return _to_folder(reader, batches, Path(out), shard_bytes, progress)
+            if not parts:
+                raise ValueError("there are no batches: nothing was captured")
+            acts = in_memory(_joined(parts), names)
+        else:
+            acts = _to_folder(reader, batches, Path(out), shard_bytes, progress)
     finally:
-        model.train(training)
+        for module, mode in training.items():
+            module.training = mode
+    _warn(reader)
+    return acts
 
 
 @dataclass
 class _Part:
-    """The rows of one batch."""
+    """The rows of one batch; `samples` counts those before it, and up to its end."""
 
     number: int
     inputs: bytes
-    samples: int
+    samples: tuple[int, int]
     tensors: dict[str, Tensor] = field(default_factory=dict)
     left_out: int = 0
+    overflown: int = 0
 
     @property
     def rows(self) -> int:
@@ -105,17 +116,28 @@ class _Reader:
     """The model and what is taken of it."""
 
     def __init__(
-        self, model: nn.Module, names: list[str], where: str, dim: int, mask: Callable[[Any], Tensor] | None, dtype: torch.dtype | None
+        self,
+        model: nn.Module,
+        names: list[str],
+        where: str,
+        dim: int,
+        mask: Callable[[Any], Tensor] | None,
+        dtype: torch.dtype | None,
+        *,
+        hashed: bool,
     ) -> None:
-        self.model, self.names, self.where, self.dim, self.mask, self.dtype = model, names, where, dim, mask, dtype
+        self.model, self.names, self.where, self.dim, self.mask, self.dtype, self.hashed = model, names, where, dim, mask, dtype, hashed
         parameter = next(model.parameters(), None)
         self.device = torch.device("cpu") if parameter is None else parameter.device
-        self.document = 0  # the number of the next sample, where batches do not say
+        self.samples = 0  # before the next batch
+        self.dims: dict[str, int] = {}
+        self.left_out = self.overflown = self.taken = 0
 
     def made(self) -> dict[str, Any]:
         """What has to be the same for a capture to go on."""
         return {
             "model": type(self.model).__name__,
+            "layers": hashlib.blake2b(repr(self.model).encode(), digest_size=16).hexdigest(),
             "parameters": _fingerprint(self.model),
             "where": self.where,
             "dim": self.dim,
@@ -126,45 +148,82 @@ class _Reader:
     def rows(self, batches: Iterable[Any], known: Callable[[int], bool], progress: bool | None) -> Iterator[_Part]:  # noqa: FBT001
         """The rows of each batch; of one that is `known`, its inputs' hash alone."""
         total = len(batches) if isinstance(batches, Sized) else None
-        count, began = 0, time.monotonic()
+        began = time.monotonic()
         with (
             bar(f"capture {', '.join(self.names)}", total, "batches", progress) as done,
             watched(self.model, self.names, self.where) as seen,
         ):
             for number, batch in enumerate(batches):
-                part = self._known(number, batch) if known(number) else self._read(number, batch, seen)
-                seen.clear()
-                count += part.rows
-                done(number + 1, f"{count / max(time.monotonic() - began, 1e-9):,.0f} rows/s")
+                given = self.mask(batch) if self.mask else batch.get(_PADDING) if isinstance(batch, Mapping) else None
+                inputs = _hash(batch, given if self.mask else None) if self.hashed else b""
+                if known(number):
+                    part = _Part(number, inputs, (self.samples, self.samples))
+                else:
+                    part = self._read(number, batch, given, inputs, seen)
+                    seen.clear()
+                self.taken += part.rows
+                done(number + 1, f"{self.taken / max(time.monotonic() - began, 1e-9):,.0f} rows/s")
                 yield part
 
-    def _known(self, number: int, batch: Any) -> _Part:
-        samples = self._samples(batch)
-        self.document += samples
-        return _Part(number, _hash(batch), samples)
-
-    def _read(self, number: int, batch: Any, seen: dict[str, Any]) -> _Part:
-        inputs, told, documents = _hash(batch), batch, None
+    def _read(self, number: int, batch: Any, given: Any, inputs: bytes, seen: dict[str, Any]) -> _Part:
+        told, documents = batch, None
         if isinstance(batch, Mapping):
-            documents = batch.get(DOCUMENTS)
-            told = {name: value for name, value in batch.items() if name != DOCUMENTS}
+            documents = batch.get(_DOCUMENTS)
+            told = {name: value for name, value in batch.items() if name != _DOCUMENTS}
         run(self.model, to_device(told, self.device))
-        found = {name: self._rows_of(name, seen) for name in self.names}
+        found = {name: self._rows_of(name, number, seen) for name in self.names}
         shape = found[self.names[0]].shape[:-1]
         for name, tensor in found.items():
             if tensor.shape[:-1] != shape:
                 raise ValueError(
                     f"{self.names[0]} gives rows of shape {tuple(shape)}, {name} of {tuple(tensor.shape[:-1])}: capture them apart"
                 )
-        keep = self._kept(batch, shape)
-        samples = shape[0] if shape else 1
-        own = torch.arange(self.document, self.document + samples) if documents is None else torch.as_tensor(documents)
-        if own.shape != (samples,):
-            raise ValueError(f"documents has shape {tuple(own.shape)}, but batch {number} has {samples} samples")
-        self.document += samples
-        beside = {DOCUMENTS: own.reshape(-1, *(1,) * (len(shape) - 1)).expand(shape)}
-        places = torch.arange(shape[1:].numel()) if len(shape) > 1 else torch.zeros(1, dtype=torch.int64)
-        beside[POSITIONS] = places.reshape(1, *shape[1:]).expand(shape)
+        keep = self._kept(given, shape)
+        before, self.samples = self.samples, self.samples + shape[0]
+        beside = self._beside(number, batch, documents, shape, before)
+        finite = torch.stack([tensor.isfinite().all(-1) for tensor in found.values()]).all(0).cpu()
+        if self.dtype is not None:
+            found = {name: tensor.to(self.dtype) for name, tensor in found.items()}
+        fits = torch.stack([tensor.isfinite().all(-1) for tensor in found.values()]).all(0).cpu() | ~finite
+        chosen = (keep & finite & fits).reshape(-1)
+        tensors = {name: tensor.reshape(-1, tensor.shape[-1]).cpu()[chosen] for name, tensor in found.items()}
+        tensors |= {name: tensor.reshape(-1).cpu()[chosen].to(torch.int64) for name, tensor in beside.items()}
+        lost = int((keep & ~finite).sum()), int((keep & ~fits).sum())
+        self.left_out, self.overflown = self.left_out + lost[0], self.overflown + lost[1]
+        return _Part(number, inputs, (before, self.samples), tensors, *lost)
+
+    def _rows_of(self, name: str, number: int, seen: dict[str, Any]) -> Float[Tensor, "*rows dims"]:
+        if name not in seen:
+            raise ValueError(f"{name} was not reached: the model does not call it on these batches")
+        tensor = tensor_of(seen[name])
+        if tensor is None:
+            raise ValueError(f"the {self.where} of {name} holds no floating-point tensor, but {type(seen[name]).__name__}")
+        if not -tensor.ndim <= self.dim < tensor.ndim or tensor.ndim < 2:
+            raise ValueError(f"the {self.where} of {name} has shape {tuple(tensor.shape)}: it has no rows of features along dim {self.dim}")
+        moved = tensor.movedim(self.dim, -1)
+        if self.dims.setdefault(name, moved.shape[-1]) != moved.shape[-1]:
+            raise ValueError(f"{name} has {moved.shape[-1]} dims in batch {number}, but had {self.dims[name]} before")
+        return moved
+
+    def _kept(self, given: Any, shape: torch.Size) -> Bool[Tensor, "*rows"]:
+        if given is None:
+            return torch.ones(shape, dtype=torch.bool)
+        keep = torch.as_tensor(given).cpu().bool()
+        if keep.shape != shape:
+            whose = "mask" if self.mask else f"{_PADDING} of the batch"
+            raise ValueError(f"the {whose} has shape {tuple(keep.shape)}, but rows have {tuple(shape)}: say by mask= which rows to keep")
+        return keep
+
+    def _beside(self, number: int, batch: Any, documents: Any, shape: torch.Size, before: int) -> dict[str, Tensor]:
+        """Documents, positions and, where they are known, tokens, of the shape of the rows."""
+        own = torch.arange(before, before + shape[0]) if documents is None else torch.as_tensor(documents)
+        if own.shape != shape[:1]:
+            raise ValueError(f"documents has shape {tuple(own.shape)}, but batch {number} has {shape[0]} samples")
+        places = torch.arange(shape[1:].numel())
+        found = {
+            DOCUMENTS: own.reshape(-1, *(1,) * (len(shape) - 1)).expand(shape),
+            POSITIONS: places.reshape(1, *shape[1:]).expand(shape) if len(shape) > 1 else torch.zeros(shape),
+        }
         ids = (
             batch.get(_IDS)
             if isinstance(batch, Mapping)
@@ -173,110 +232,119 @@ class _Reader:
             else None
         )
         if isinstance(ids, Tensor) and ids.shape == shape:
-            beside[TOKENS] = ids
-        finite = torch.stack([tensor.isfinite().all(-1) for tensor in found.values()]).all(0).cpu()
-        chosen = (keep & finite).reshape(-1)
-        tensors = {name: tensor.reshape(-1, tensor.shape[-1]).cpu()[chosen] for name, tensor in found.items()}
-        tensors |= {name: tensor.reshape(-1).cpu()[chosen].to(torch.int64) for name, tensor in beside.items()}
-        return _Part(number, inputs, samples, tensors, int((keep & ~finite).sum()))
-
-    def _rows_of(self, name: str, seen: dict[str, Any]) -> Float[Tensor, "*rows dims"]:
-        if name not in seen:
-            raise ValueError(f"{name} was not reached: the model does not call it on these batches")
-        tensor = tensor_of(seen[name])
-        if tensor is None:
-            raise ValueError(f"the {self.where} of {name} holds no floating-point tensor, but {type(seen[name]).__name__}")
-        if not -tensor.ndim <= self.dim < tensor.ndim or tensor.ndim < 2:
-            raise ValueError(f"the {self.where} of {name} has shape {tuple(tensor.shape)}: it has no rows of features along dim {self.dim}")
-        moved = tensor.detach().movedim(self.dim, -1)
-        return moved if self.dtype is None else moved.to(self.dtype)
-
-    def _kept(self, batch: Any, shape: torch.Size) -> Bool[Tensor, "*rows"]:
-        given = self.mask(batch) if self.mask else batch.get(_PADDING) if isinstance(batch, Mapping) else None
-        if given is None:
-            return torch.ones(shape, dtype=torch.bool)
-        keep = torch.as_tensor(given).cpu().bool()
-        if keep.shape != shape:
-            raise ValueError(f"the mask has shape {tuple(keep.shape)}, but rows have {tuple(shape)}")
-        return keep
-
-    def _samples(self, batch: Any) -> int:
-        return next((len(tensor) for tensor in tensors_of(batch) if tensor.ndim), 1)
+            found[TOKENS] = ids
+        return found
 
 
-def _to_folder(reader: _Reader, batches: Iterable[Any], folder: Path, shard_bytes: int, progress: bool | None) -> Activations:  # noqa: FBT001
-    folder.mkdir(parents=True, exist_ok=True)
-    for scratch in (*folder.glob("*.safetensors.*"), *folder.glob(f"{NAME}.*")):
-        scratch.unlink()  # what a killed writer left
-    made, manifest = reader.made(), read_manifest(folder)
-    if manifest is not None:
-        _check_same(folder, manifest, made, reader.names)
-        whole = tuple(shard for shard in manifest.shards if not damage(folder, shard))
-        manifest = with_fields(manifest, shards=whole, complete=False)
-    kept = {} if manifest is None else {shard.first: shard for shard in manifest.shards}
-    inside = {number for shard in kept.values() for number in range(shard.first, shard.last)}
-    pending: list[_Part] = []
-    passed: list[_Part] = []
-    number = -1
-    for part in reader.rows(batches, inside.__contains__, progress):
-        number = part.number
-        if number in inside:
-            if pending:
-                manifest = _written(folder, manifest, pending, reader, made)
-                pending = []
-            passed = _checked(folder, kept, [*passed, part])
-            continue
-        pending.append(part)
-        if sum(one.n_bytes for one in pending) >= shard_bytes:
-            manifest = _written(folder, manifest, pending, reader, made)
-            pending = []
-    if pending:
-        manifest = _written(folder, manifest, pending, reader, made)
-    if manifest is None:
-        raise ValueError("there are no batches: nothing was captured")
-    beyond = [shard.file for shard in manifest.shards if shard.last > number + 1]
-    if beyond:
-        raise ValueError(f"{folder} holds {beyond[0]}, of batches beyond the {number + 1} given now: give all batches, or another folder")
-    with_fields(manifest, complete=True).write(folder)
-    return Activations.open(folder)
+class _Folder:
+    """The folder that a capture writes to: which batches its whole shards have, and what is not written yet."""
+
+    def __init__(self, folder: Path, reader: _Reader, shard_bytes: int) -> None:
+        self.place, self.reader, self.shard_bytes = folder, reader, shard_bytes
+        self.made, self.manifest = reader.made(), read_manifest(folder)
+        if self.manifest is not None:
+            _check_same(folder, self.manifest, self.made, reader.names)
+            whole = tuple(shard for shard in self.manifest.shards if not damage(folder, shard))
+            self.manifest = replace(self.manifest, shards=whole, complete=False)
+            reader.dims = dict(self.manifest.sites)
+        sweep(folder)
+        shards = () if self.manifest is None else self.manifest.shards
+        self.shard_of = {number: shard for shard in shards for number in range(shard.first, shard.last)}
+        self.pending: list[_Part] = []
+        self.pending_bytes, self.passed = 0, b""
+
+    def take(self, part: _Part) -> None:
+        """The next batch."""
+        shard = self.shard_of.get(part.number)
+        if shard is None:
+            self.pending.append(part)
+            self.pending_bytes += part.n_bytes
+            if self.pending_bytes >= self.shard_bytes:
+                self.flush()
+            return
+        self.flush()
+        self.passed += part.inputs
+        if part.number + 1 == shard.last:
+            if _digest(self.passed) != shard.inputs:
+                raise ValueError(
+                    f"batches {shard.first} to {shard.last - 1} are not those that {self.place / shard.file} was captured from: give the same, or "
+                    "another folder"
+                )
+            self.passed, self.reader.samples = b"", shard.samples[1]
+
+    def flush(self) -> None:
+        """Write what is pending as a shard, then the manifest that knows of it."""
+        if not self.pending:
+            return
+        parts, names = self.pending, self.reader.names
+        tensors = _joined(parts)
+        manifest = self.manifest or Manifest(dict(self.reader.dims), str(tensors[names[0]].dtype), self.made)
+        file = self.place / f"shard-{parts[0].number:07d}.safetensors"
+        try:
+            write_tensors(file, tensors, {})
+            shard = ShardRecord(
+                file=file.name, rows=len(tensors[names[0]]), n_bytes=file.stat().st_size, sha256=sha256_of(file), first=parts[0].number,
+                last=parts[-1].number + 1, inputs=_digest(b"".join(part.inputs for part in parts)),
+                samples=(parts[0].samples[0], parts[-1].samples[1]), left_out=sum(part.left_out for part in parts),
+                overflown=sum(part.overflown for part in parts),
+            )  # fmt: skip
+            manifest = manifest.with_shard(shard)
+            manifest.write(self.place)
+        except OSError as error:
+            kept = len(self.manifest.shards) if self.manifest else 0
+            what = "make room, and" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "then"
+            raise OSError(
+                error.errno,
+                f"cannot write to {self.place}: {error.strerror}. {kept} whole shards are kept; {what} the same call does the rest",
+            ) from error
+        self.manifest, self.pending, self.pending_bytes = manifest, [], 0
 
 
-def _written(folder: Path, manifest: Manifest | None, parts: list[_Part], reader: _Reader, made: dict[str, Any]) -> Manifest:
-    """Write a shard, then the manifest that knows of it."""
-    tensors = _joined(parts)
-    sites = {name: tensors[name].shape[1] for name in reader.names}
-    if manifest is None:
-        manifest = Manifest(sites, str(tensors[reader.names[0]].dtype), made)
-    if manifest.sites != sites:
-        raise ValueError(f"sites have {sites} dims in batch {parts[0].number}, but had {manifest.sites} before")
-    first, last = parts[0].number, parts[-1].number + 1
-    file = f"shard-{first:07d}.safetensors"
+def _to_folder(reader: _Reader, batches: Iterable[Any], place: Path, shard_bytes: int, progress: bool | None) -> Activations:  # noqa: FBT001
+    place.mkdir(parents=True, exist_ok=True)
+    with _alone(place):
+        folder, count = _Folder(place, reader, shard_bytes), 0
+        try:
+            for part in reader.rows(batches, folder.shard_of.__contains__, progress):
+                folder.take(part)
+                count = part.number + 1
+        except OSError:
+            raise  # of the disk, perhaps
+        except BaseException:  # what was read is kept, whatever went wrong with the next batch
+            folder.flush()
+            raise
+        folder.flush()
+        if folder.manifest is None:
+            raise ValueError("there are no batches: nothing was captured")
+        beyond = [shard.file for shard in folder.manifest.shards if shard.last > count]
+        if beyond:
+            raise ValueError(f"{place} holds {beyond[0]}, of batches beyond the {count} given now: give all batches, or another folder")
+        replace(folder.manifest, complete=True).write(place)
+    return Activations.open(place)
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Nobody else captures into the folder; the lock goes with the process. Where the system has no such locks there is none."""
     try:
-        write_tensors(folder / file, tensors, {})
-        shard = ShardRecord(
-            file=file, rows=len(tensors[reader.names[0]]), n_bytes=(folder / file).stat().st_size, sha256=sha256_of(folder / file), first=first,
-            last=last, inputs=_digest(parts), documents=_span(tensors[DOCUMENTS]), left_out=sum(part.left_out for part in parts),
-        )  # fmt: skip
-        manifest = manifest.with_shard(shard)
-        manifest.write(folder)
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"cannot write to {folder}: {error.strerror}. {len(manifest.shards)} whole shards are kept; make room, and the same call does the rest",
-        ) from error
-    return manifest
+        import fcntl
+    except ModuleNotFoundError:
+        yield
+        return
+    with (place / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(errno.EAGAIN, f"another capture is writing to {place}") from None
+        yield
 
 
-def _checked(folder: Path, kept: dict[int, ShardRecord], passed: list[_Part]) -> list[_Part]:
-    """Batches that a shard has, until it is passed: then their inputs must be those that were captured."""
-    shard = kept[next(first for first in sorted(kept, reverse=True) if first <= passed[0].number)]
-    if passed[-1].number + 1 < shard.last:
-        return passed
-    if _digest(passed) != shard.inputs:
-        raise ValueError(
-            f"batches {shard.first} to {shard.last - 1} are not those that {folder / shard.file} was captured from: give the same, or another folder"
-        )
-    return []
+def _warn(reader: _Reader) -> None:
+    """Say what was left out in this call."""
+    told = [f"{reader.left_out:,} rows were not finite"] if reader.left_out else []
+    told += [f"{reader.overflown:,} rows do not fit into {reader.dtype}"] if reader.overflown else []
+    if told:
+        warnings.warn(f"capture of {', '.join(reader.names)}: {' and '.join(told)}, and are left out", stacklevel=3)
 
 
 def _check_same(folder: Path, manifest: Manifest, made: dict[str, Any], names: list[str]) -> None:
@@ -294,21 +362,26 @@ def _joined(parts: list[_Part]) -> dict[str, Tensor]:
     return {name: torch.cat([part.tensors[name] for part in parts]) for name in names}
 
 
-def _span(documents: Int[Tensor, " rows"]) -> tuple[int, int]:
-    return (int(documents.min()), int(documents.max()) + 1) if len(documents) else (0, 0)
-
-
-def _hash(batch: Any) -> bytes:
-    """Of all tensors that a batch is made of."""
+def _hash(batch: Any, mask: Any) -> bytes:
+    """Of everything that a batch is made of, and of the mask that goes with it."""
     digest = hashlib.blake2b(digest_size=16)
-    for tensor in tensors_of(batch):
-        digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data if tensor.ndim else repr(tensor.item()).encode())
+    for way, leaf in leaves((batch, mask)):
+        digest.update(way.encode())
+        if isinstance(leaf, (Tensor, np.ndarray)):
+            tensor = torch.as_tensor(leaf).detach().cpu().contiguous()
+            digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        elif leaf is None or isinstance(leaf, (str, bytes, int, float, np.generic)):
+            digest.update(repr(leaf).encode())
+        else:
+            raise ValueError(
+                f"a batch holds a {type(leaf).__name__}, by which it would not be known again: give tensors, arrays, numbers or strings"
+            )
     return digest.digest()
 
 
-def _digest(parts: list[_Part]) -> str:
-    return hashlib.blake2b(b"".join(part.inputs for part in parts), digest_size=16).hexdigest()
+def _digest(inputs: bytes) -> str:
+    return hashlib.blake2b(inputs, digest_size=16).hexdigest()
 
 
 def _fingerprint(model: nn.Module) -> str:

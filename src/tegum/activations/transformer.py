@@ -90,8 +90,12 @@ def token_batches(tokenizer: Any, texts: Sequence[str], *, batch_size: int = 32,
     """Texts as batches for `capture`: input_ids, attention_mask, and documents, the place of each sample's text in `texts`."""
     check_count("batch_size", batch_size)
     check_count("length", length, at_least=8)
+    if isinstance(texts, str):
+        raise ValueError(f"texts is the string {texts[:40]!r}; give a list of texts")
     if not texts:
         raise ValueError("there are no texts")
+    if not getattr(tokenizer, "is_fast", False):
+        raise ValueError(f"{type(tokenizer).__name__} is a slow tokenizer, which cannot cut long texts; load the fast one (use_fast=True)")
     cut = tokenizer(
         list(texts), truncation=True, max_length=length, return_overflowing_tokens=True, return_attention_mask=False, verbose=False
     )
