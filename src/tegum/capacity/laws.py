@@ -80,8 +80,17 @@ def lasso_penalty(n: int, k: int, noise_std: float) -> float:
 
 
 def _lasso_dims(n: Numbers, k: Numbers, success: float, noise_std: float) -> Real:
-    penalty, noise = (None, noise_std) if noise_std else (PENALTY, _NO_NOISE)
-    return _where_noise_binds(lambda n, k, s, share: penalised_dims(n, k, s, share, penalty), n, k, noise, success)
+    """At the panel's penalty, which is the best one for half of the codes, at whatever share."""
+    if success == 0.5 and noise_std:
+        return penalised_dims(n, k, noise_std)
+    sizes = np.broadcast_arrays(np.asarray(n), np.asarray(k))
+    found = [float(_one_lasso_dims(int(n), int(k), success, noise_std)) for n, k in zip(*(size.flat for size in sizes), strict=True)]
+    return np.reshape(found, sizes[0].shape)[()]
+
+
+def _one_lasso_dims(n: int, k: int, success: float, noise_std: float) -> Real:
+    penalty = lasso_penalty(n, k, noise_std)
+    return _where_noise_binds(lambda n, k, s, share: penalised_dims(n, k, s, share, penalty), n, k, noise_std or _NO_NOISE, success)
 
 
 def _lasso_success(d: Numbers, n: int, k: int, noise_std: float) -> Real:

@@ -6,6 +6,7 @@ Half of the trials go to a search, which sees to both ends of the transition, ha
 from collections.abc import Iterable
 
 import numpy as np
+from scipy.stats import norm
 
 from tegum.capacity.needs import Rule, measure_need
 from tegum.capacity.transition import Transition
@@ -41,6 +42,14 @@ def ratio(one: Transition, other: Transition) -> tuple[float, tuple[float, float
     times = one.d50 / other.d50
     spread = float(np.exp(np.hypot(*(np.log(fit.interval[1] / fit.interval[0]) / 2 for fit in (one, other)))))
     return times, (times / spread, times * spread)
+
+
+def least_ratio(pairs: Iterable[tuple[Transition, Transition]]) -> tuple[float, tuple[float, float]]:
+    """Of several ratios the one whose interval reaches lowest, and that interval: of 95% for all of them at once (Bonferroni)."""
+    ratios = [ratio(*pair) for pair in pairs]
+    wider = float(norm.isf(0.025 / len(ratios)) / norm.isf(0.025))
+    found = [(times, (times * (low / times) ** wider, times * (high / times) ** wider)) for times, (low, high) in ratios]
+    return min(found, key=lambda one: one[1][0])
 
 
 def mean_ratio(pairs: Iterable[tuple[Transition, float]]) -> tuple[float, tuple[float, float]]:

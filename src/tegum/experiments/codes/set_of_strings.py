@@ -23,6 +23,7 @@ from tegum.capacity import StringSet
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
 
 EDGES = np.linspace(-1.5, 2.5, 65)
+LEAST_RATE = 1e-300  # that a Bloom filter is made for: of 1,400 bits a member, far below any that could be seen
 SURE = 1e-3  # the chance that a right law is refuted by one of the cells
 
 
@@ -157,8 +158,10 @@ def _bloom_claims(rows: Rows) -> Iterable[Claim]:
     asked = len(rows) * rows.params.sets * rows.params.others
     theirs, ours = (round(sum(float(row[column].sum()) for row in rows) * rows.params.others) for column in ("equal_wrong", "wrong"))
     high = float(binomtest(theirs, asked).proportion_ci(method="exact").high)
+    size = float(np.mean([row.equal_bits / row.bits for row in rows]))
     yield Claim(
-        f"Bloom filters of as many bits as the sums take fewer other strings for members: {theirs:,} to {ours:,} of {asked:,}, ratio",
+        f"Bloom filters of as many bits as the sums ({size:.3f} times as many) take fewer other strings for members: {theirs:,} to {ours:,} of "
+        f"{asked:,}, ratio",
         theirs / ours if ours else math.nan, interval=(0.0, high * asked / ours if ours else math.nan), expected=(None, 1.0),
         reason="all cells together; the interval's upper end is that of Clopper and Pearson's 95% interval",
     )  # fmt: skip
@@ -178,7 +181,7 @@ def _bloom_claims(rows: Rows) -> Iterable[Claim]:
 
 def bloom_errors(members: Sequence[int], others: Sequence[int], bits: float) -> tuple[float, int]:
     """The share of `others` that a Bloom filter of about so many bits takes for members, and how many bits it has. Keys are 128-bit hashes."""
-    filled = Bloom(len(members), math.exp(-bits / len(members) * math.log(2) ** 2), hash_func=int)
+    filled = Bloom(len(members), max(math.exp(-bits / len(members) * math.log(2) ** 2), LEAST_RATE), hash_func=int)
     filled.update(members)
     return sum(key in filled for key in others) / len(others), filled.size_in_bits
 
