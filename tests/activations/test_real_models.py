@@ -53,13 +53,18 @@ def test_a_layer_of_minilm_is_what_the_model_says_it_is(language):
 
 def test_long_texts_are_cut_into_samples_of_one_document(language):
     _, tokenizer = language
-    batches = token_batches(tokenizer, ["a few words", "many words " * 40, ""], batch_size=2, length=16)
+    batches = token_batches(tokenizer, ["a few words", "many words " * 40, ""], batch_size=2, length=16, by_length=False)
     assert len(batches) == -(-len(batches.samples) // 2)
     assert batches.documents[0] == 0
     assert batches.documents.count(1) == -(-80 // 14)
     assert all(len(sample) <= 16 and sample[0] == tokenizer.cls_token_id for sample in batches.samples)
     ids = [token for sample, of in zip(batches.samples, batches.documents, strict=True) if of == 1 for token in sample[1:-1]]
     assert ids == tokenizer("many words " * 40, add_special_tokens=False)["input_ids"]
+    sorted_ones = token_batches(tokenizer, ["a few words", "many words " * 40, ""], batch_size=2, length=16)
+    assert sorted(zip(sorted_ones.documents, sorted_ones.samples, strict=True)) == sorted(
+        zip(batches.documents, batches.samples, strict=True)
+    )
+    assert [len(sample) for sample in sorted_ones.samples] == sorted(len(sample) for sample in batches.samples)
     with pytest.raises(ValueError, match="there are no texts"):
         token_batches(tokenizer, [])
     with pytest.raises(ValueError, match="texts is the string 'hello'"):

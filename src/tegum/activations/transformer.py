@@ -86,8 +86,12 @@ def minilm() -> tuple[nn.Module, Any]:
     return transformer(Path(found.origin).parent / "model")
 
 
-def token_batches(tokenizer: Any, texts: Sequence[str], *, batch_size: int = 32, length: int = 128) -> TokenBatches:
-    """Texts as batches for `capture`: input_ids, attention_mask, and documents, the place of each sample's text in `texts`."""
+def token_batches(tokenizer: Any, texts: Sequence[str], *, batch_size: int = 32, length: int = 128, by_length: bool = True) -> TokenBatches:
+    """Texts as batches for `capture`: input_ids, attention_mask, and documents, the place of each sample's text in `texts`.
+
+    With `by_length` samples of like length share a batch, shortest first, so that little is padded; else they stay in the order of the texts. Raises
+    ValueError for no texts, and for a slow tokenizer.
+    """
     check_count("batch_size", batch_size)
     check_count("length", length, at_least=8)
     if isinstance(texts, str):
@@ -100,5 +104,8 @@ def token_batches(tokenizer: Any, texts: Sequence[str], *, batch_size: int = 32,
         list(texts), truncation=True, max_length=length, return_overflowing_tokens=True, return_attention_mask=False, verbose=False
     )
     samples, documents = (tuple(map(tuple, cut["input_ids"])), tuple(map(int, cut["overflow_to_sample_mapping"])))
+    if by_length:
+        order = sorted(range(len(samples)), key=lambda place: len(samples[place]))
+        samples, documents = tuple(samples[place] for place in order), tuple(documents[place] for place in order)
     padding = tokenizer.pad_token_id
     return TokenBatches(samples, documents, batch_size, 0 if padding is None else padding)
