@@ -325,11 +325,11 @@ def test_dims_that_change_and_an_alias_and_no_batches():
 
 def test_many_small_batches_take_time_in_proportion(monkeypatch):
     """Each batch is looked at once when it is taken, however many are pending."""
-    from tegum.activations import capturing
+    from tegum.activations import _reader
 
     looks = []
-    plain = capturing._Part.n_bytes.fget
-    monkeypatch.setattr(capturing._Part, "n_bytes", property(lambda part: looks.append(1) or plain(part)))
+    plain = _reader.Part.n_bytes.fget
+    monkeypatch.setattr(_reader.Part, "n_bytes", property(lambda part: looks.append(1) or plain(part)))
     import tempfile
 
     with tempfile.TemporaryDirectory() as place:

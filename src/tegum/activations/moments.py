@@ -56,7 +56,7 @@ class Moments(Result):
         return f"Moments({self.count:,} rows in {len(self.mean)} dims, |row| {self.mean_norm:.4g}, {self.effective_dims:.1f} effective dims{lost})"
 
 
-def moments_of(parts: Iterable[Float[Tensor, "some dims"]], n_dims: int) -> Moments:
+def moments_of(parts: Iterable[Float[Tensor, "_ dims"]], n_dims: int) -> Moments:
     """The moments of all parts together; nan where there are no rows."""
     count = left_out = 0
     shift, first = torch.zeros(n_dims, dtype=torch.float64), torch.zeros(n_dims, dtype=torch.float64)

@@ -139,7 +139,7 @@ def add_colour_bar(figure: go.Figure, scale: Scale, ends: tuple[float, float], b
 def log_axis(values: Any) -> dict[str, Any]:
     """A log axis for `values`: a label a decade, or 1, 2, 5 (and 1.5, 3, 7) where decades are few; plain decimals while they stay short."""
     found = array(values).astype(float)
-    positive = found[found > 0]
+    positive = found[(found > 0) & np.isfinite(found)]
     low, high = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 10.0)
     axis = {"type": "log", "exponentformat": "none" if low >= 1e-4 and high <= 1e5 else "power"}
     if high >= 30 * low:

@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from tegum.figures._inputs import table
+from tegum.figures._inputs import array, table
 from tegum.figures._theme import SERIES, SYMBOLS, add_references, finished, log_axis
 
 
@@ -40,5 +40,7 @@ def lines(
         )  # fmt: skip
     add_references(figure, curves, levels, marks, {name: SERIES[place % len(SERIES)] for place, (name, _) in enumerate(groups)})
     figure.update_xaxes(title_text=x_title or x, **(log_axis([*frame[x], *(() if span is None else span)]) if log_x else {}))
-    figure.update_yaxes(title_text=y_title or y, **(log_axis(frame[y]) if log_y else {}))
+    figure.update_yaxes(
+        title_text=y_title or y, **(log_axis([*frame[y], *(v for _, ys in (curves or {}).values() for v in array(ys))]) if log_y else {})
+    )
     return finished(figure, caption, showlegend=colour is not None or bool(curves))

@@ -39,7 +39,7 @@ def recovery_maps(
             hovertemplate="%{x} on, %{y} dims: %{customdata:.0%} read", **at,
         )  # fmt: skip
         _draw_needs(figure, needs, panel, first=number == 0, at=at)
-        _draw_curves(figure, curves, panel, first=number == 0, at=at)
+        _draw_curves(figure, curves, panel, at=at)
     figure.update_xaxes(**log_axis(seen["n_active"]) | {"dtick": None, "tickvals": [4**power for power in range(10)]})
     figure.update_yaxes(**log_axis(seen["n_dims"]), range=_span(seen["n_dims"]))
     for number in range(len(panels)):
@@ -64,14 +64,15 @@ def _draw_needs(figure: go.Figure, needs: Any, panel: Any, *, first: bool, at: d
         )  # fmt: skip
 
 
-def _draw_curves(figure: go.Figure, curves: Any, panel: Any, *, first: bool, at: dict[str, int]) -> None:
+def _draw_curves(figure: go.Figure, curves: Any, panel: Any, *, at: dict[str, int]) -> None:
     if curves is None:
         return
     frame = table(curves, "panel", "name", "n_active", "n_dims")
     dashes = dict(zip(dict.fromkeys(frame["name"]), cycle(DASHES)))
+    known = {getattr(trace, "name", None) for trace in figure.select_traces()}  # a panel may lack a curve that a later one has
     for name, part in frame[frame["panel"] == panel].groupby("name", sort=False):
         figure.add_scatter(
-            x=part["n_active"], y=part["n_dims"], mode="lines", name=str(name), legendgroup=str(name), showlegend=first,
+            x=part["n_active"], y=part["n_dims"], mode="lines", name=str(name), legendgroup=str(name), showlegend=str(name) not in known,
             line={"color": INK, "width": 1.6, "dash": dashes[name]}, hoverinfo="skip", **at,
         )  # fmt: skip
 
