@@ -34,9 +34,15 @@ ROOMS = {
     "models": ("tegum.toys.models._base", "Model"),
     "losses": ("tegum.toys.losses._base", "Loss"),
     "engines": ("tegum.toys.engines._base", "Engine"),
+    "autoencoders": ("tegum.learning.autoencoders._base", "Autoencoder"),
     "experiments": ("tegum.store.experiment", "Experiment"),
 }
-_PACKAGES = {"models": "tegum.toys.models", "losses": "tegum.toys.losses", "engines": "tegum.toys.engines"}
+_PACKAGES = {
+    "models": "tegum.toys.models",
+    "losses": "tegum.toys.losses",
+    "engines": "tegum.toys.engines",
+    "autoencoders": "tegum.learning.autoencoders",
+}
 _ONE_BY_ONE = {"experiments"}  # rooms whose files together take seconds to import, so that `find` imports only what it is asked for
 
 

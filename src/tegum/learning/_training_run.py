@@ -1,0 +1,251 @@
+"""TrainingRun: autoencoders in training on one stream of batches, from the first step or from where a folder says, to the last.
+
+x is scaled so that its mean square is the number of dims; what comes back is in the units of the activations that went in. The rate rises by a line
+over the first steps and falls by a line to 0 over the last ones; penalties grow as the rate rises.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from tegum import draws
+from tegum.activations import Activations
+from tegum.checks import check_count, check_number, check_probability, check_seed
+from tegum.learning._listed_stepping import ListStepper, compiled_for
+from tegum.learning._stepping import Stepper, Took, TorchStepper
+from tegum.learning._training_folder import TrainingFolder
+from tegum.learning.autoencoders._base import Autoencoder, Moment
+from tegum.learning.measuring import measure
+from tegum.learning.sparse_autoencoder import SparseAutoencoder
+from tegum.progress import bar
+from tegum.shapes import Float
+
+ENGINES = "auto", "torch", "lists"
+_LOOKED_AT = 1 << 16  # rows that the scale and the mean are taken from
+_MOST_SILENT = 10_000_000  # samples: what long runs use (Gao et al. 2024)
+_MARKS = 10  # looks at rows held out, and how many of these rows each takes
+_MARK_ROWS = 4096
+Report: TypeAlias = Mapping[str, int | float]
+Listener: TypeAlias = Callable[[int, Report], object]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one call of `fit` asks for, but for the activations and the autoencoders. Raises ValueError for what is out of range."""
+
+    samples: int
+    batch_size: int
+    lr: int | float | None
+    seed: int
+    held_out: int | float
+    warm_up: int | float
+    cool_down: int | float
+    silent_after: int | None
+    scale: bool
+    engine: str
+
+    def __post_init__(self) -> None:
+        check_count("samples", self.samples)
+        check_count("batch_size", self.batch_size)
+        if self.lr is not None:
+            check_number("lr", self.lr, zero=False)
+        check_seed(self.seed)
+        for name in ("held_out", "warm_up", "cool_down"):
+            check_probability(name, getattr(self, name))
+        if self.silent_after is not None:
+            check_count("silent_after", self.silent_after)
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine is {self.engine!r}; it must be one of {', '.join(ENGINES)}")
+
+    @property
+    def steps(self) -> int:
+        """How many batches."""
+        return max(1, self.samples // self.batch_size)
+
+    def share(self, step: int) -> float:
+        """Of the rate, at a step counted from 0."""
+        rise, fall = self.warm_up * self.steps, self.cool_down * self.steps
+        return min(1.0, (step + 1) / rise if rise else 1.0, (self.steps - step) / fall if fall else 1.0)
+
+    def lr_of(self, one: Autoencoder, step: int) -> float:
+        """The rate of an autoencoder at a step: 2e-4 sqrt(2^14 / n_features) if none is given, times its share."""
+        return self.share(step) * (self.lr or 2e-4 * math.sqrt(2**14 / one.n_features))
+
+    def ramp(self, step: int) -> float:
+        """Of the penalties."""
+        rise = self.warm_up * self.steps
+        return min(1.0, (step + 1) / rise) if rise else 1.0
+
+
+class TrainingRun:
+    """Steppers, for how many samples each feature has been off, reports so far."""
+
+    def __init__(self, described: Sequence[Autoencoder], train: Activations, held: Activations, plan: Plan, device: torch.device) -> None:
+        self.train, self.held, self.plan, self.device = train, held, plan, device
+        seen = train.read(train.order(plan.seed)[:_LOOKED_AT])
+        square = float(seen.double().square().sum(1).mean())
+        self.factor = math.sqrt(seen.shape[1] / square) if plan.scale and square > 0 else 1.0
+        seen = seen * self.factor
+        centre = seen.double().mean(0).float()
+        self.spread = float((seen - centre).double().square().sum(1).mean())
+        self.steppers = [self._begun(i, one, seen[: plan.batch_size], centre) for i, one in enumerate(described)]
+        self.quiet = [torch.zeros(one.n_features, dtype=torch.int64) for one in described]  # samples since each feature was on
+        self.history: list[list[dict[str, int | float]]] = [[] for _ in described]
+        self.step = 0
+
+    def _begun(self, number: int, one: Autoencoder, x: Float[Tensor, "batch dims"], centre: Float[Tensor, " dims"]) -> Stepper:
+        """Random directions; the encoder is as long as reconstructs the first batch best."""
+        rows = torch.arange(one.n_features)
+        directions = draws.normals(self.plan.seed, draws.WEIGHTS, rows, x.shape[1], instance=number)
+        weights = one.begin(torch.nn.functional.normalize(directions, dim=1).float(), centre)
+        if "encoder" in weights:
+            z = one.loss(weights, x).codes
+            y = z @ weights["decoder"]
+            length = float((y * (x - centre)).sum() / y.square().sum().clamp(min=1e-30))
+            weights["encoder"] = weights["encoder"] * (length if 0 < length < 1 else 1.0)
+        weights = {name: value.to(self.device) for name, value in weights.items()}
+        if self.plan.engine == "lists" or (self.plan.engine == "auto" and compiled_for(one, weights["decoder"])):
+            if not compiled_for(one, weights["decoder"]):
+                raise ValueError(
+                    f"engine 'lists' takes k-sparse autoencoders in float32 on the CPU, with numba installed; {one} on {self.device} is not that"
+                )
+            return ListStepper(one, weights)  # pyright: ignore[reportArgumentType]
+        return TorchStepper(one, weights)
+
+    def go_on(
+        self, folder: TrainingFolder, *, save_every: float, report_every: int, on_report: Listener | None, progress: bool | None
+    ) -> None:
+        """From where the folder says to the last step."""
+        plan = self.plan
+        self._restore(folder)
+        tallies = [_Tally() for _ in self.steppers]
+        saved = since = time.monotonic()
+        began = self.step
+        with bar("training", plan.steps * plan.batch_size, "samples", progress) as tell:
+            for x in self._batches():
+                for i, stepper in enumerate(self.steppers):
+                    tallies[i].add(self._take(i, stepper, x))
+                self.step += 1
+                if self.step % report_every == 0 or self.step == plan.steps:
+                    now = time.monotonic()
+                    pace = (self.step - began) * plan.batch_size / max(now - since, 1e-9)
+                    since, began = now, self.step
+                    for i in range(len(self.steppers)):
+                        self._report(i, tallies[i], pace, on_report)
+                    tallies = [_Tally() for _ in self.steppers]
+                    tell(self.step * plan.batch_size, _line([h[-1] for h in self.history]))
+                    if now - saved >= save_every and self.step < plan.steps:
+                        folder.keep(*self._state())
+                        saved = now
+
+    def _take(self, i: int, stepper: Stepper, x: Float[Tensor, "batch dims"]) -> Took:
+        one, plan = stepper.architecture, self.plan
+        silent = self.quiet[i] >= self._patience(one, self.history[i])
+        took = stepper.step(
+            x, plan.lr_of(one, self.step), Moment(plan.ramp(self.step), silent.to(self.device) if bool(silent.any()) else None)
+        )
+        self.quiet[i] = torch.where(took.on.cpu(), 0, self.quiet[i] + len(x))
+        return took
+
+    def _patience(self, one: Autoencoder, history: list[dict[str, int | float]]) -> int:
+        """How many samples a feature may be silent for."""
+        if self.plan.silent_after is not None:
+            return self.plan.silent_after
+        l0 = history[-1]["l0"] if history else getattr(one, "n_active", one.n_features / 16)
+        return int(min(max(self.plan.samples / 20, 20 * one.n_features / max(l0, 1e-3)), _MOST_SILENT))
+
+    def _batches(self) -> Iterator[Float[Tensor, "batch dims"]]:
+        """From this step on; each pass has an order of its own."""
+        plan, a_pass = self.plan, len(self.train) // self.plan.batch_size
+        while self.step < plan.steps:
+            epoch, start = divmod(self.step, a_pass)
+            for x in self.train.batches(plan.batch_size, seed=plan.seed, epoch=epoch, start=start):
+                yield (x * self.factor).to(self.device)
+                if self.step >= plan.steps:
+                    return
+
+    def _report(self, i: int, tally: "_Tally", pace: float, on_report: Listener | None) -> None:
+        """Tell, and keep, how it has gone since the last report."""
+        plan, one = self.plan, self.steppers[i].architecture
+        dead = float((self.quiet[i] >= self._patience(one, self.history[i])).double().mean())
+        lr = plan.lr_of(one, self.step - 1)
+        told: dict[str, int | float] = {"step": self.step, "samples": self.step * plan.batch_size} | tally.means()
+        if not math.isfinite(told["loss"]):
+            raise ValueError(
+                f"the loss of {one} is {told['loss']} at step {self.step:,}: it diverged. Try a lower lr than {lr:.3g}, or look at the activations"
+            )
+        told |= {"explained_variance": 1 - told["error"] / self.spread if self.spread else math.nan, "dead_share": dead, "lr": lr}
+        told["samples_per_second"] = pace
+        if len(self.held) and self._at_mark(told):
+            seen = measure(self._exported(i), self.held.select(slice(0, _MARK_ROWS)))
+            told |= {"held_out_explained_variance": seen["explained_variance"], "held_out_l0": seen["l0"]}
+        self.history[i].append({name: value if math.isfinite(value) else 0.0 for name, value in told.items()})
+        if on_report is not None:
+            on_report(i, dict(self.history[i][-1]))
+
+    def _at_mark(self, told: Report) -> bool:
+        """Whether a tenth of the run has ended since the last report that had one."""
+        i = next(i for i, h in enumerate(self.history) if not h or h[-1]["step"] < told["step"])
+        before = max((int(h["step"]) for h in self.history[i] if "held_out_l0" in h), default=0)
+        return self.step * _MARKS // self.plan.steps > before * _MARKS // self.plan.steps
+
+    def finished(self, activations: Mapping[str, Any]) -> list[SparseAutoencoder]:
+        """The autoencoders, with notes: what is known of the activations, how the training went, what it led to."""
+        return [self._noted(i, dict(activations)) for i in range(len(self.steppers))]
+
+    def _exported(self, i: int) -> SparseAutoencoder:
+        one = self.steppers[i].architecture
+        weights = {name: value.detach().cpu() for name, value in self.steppers[i].weights.items()}
+        return SparseAutoencoder(one, one.scaled(weights, 1 / self.factor))
+
+    def _noted(self, i: int, activations: dict[str, Any]) -> SparseAutoencoder:
+        sae = self._exported(i)
+        patience = self._patience(sae.architecture, self.history[i])
+        settings = asdict(self.plan) | {"scale_factor": self.factor, "silent_after": patience}
+        sae.notes = {"activations": activations, "training": settings, "history": self.history[i]}
+        if len(self.held):
+            sae.notes["held_out"] = measure(sae, self.held, rates=True)
+        return sae
+
+    def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors = {f"{i}/{name}": value for i, stepper in enumerate(self.steppers) for name, value in stepper.state().items()}
+        tensors |= {f"{i}/quiet": quiet for i, quiet in enumerate(self.quiet)}
+        return tensors, {"step": self.step, "history": self.history}
+
+    def _restore(self, folder: TrainingFolder) -> None:
+        if (kept := folder.kept()) is None:
+            return
+        tensors, facts = kept
+        self.step, self.history = facts["step"], facts["history"]
+        for i, stepper in enumerate(self.steppers):
+            stepper.restore({name.partition("/")[2]: value for name, value in tensors.items() if name.startswith(f"{i}/")})
+            self.quiet[i] = tensors[f"{i}/quiet"]
+
+
+class _Tally:
+    """Means over the steps since the last report."""
+
+    def __init__(self) -> None:
+        self.count, self.sums = 0, dict[str, float]()
+
+    def add(self, took: Took) -> None:
+        """One step."""
+        self.count += 1
+        for name, value in {"loss": sum(took.terms.values()), **took.terms, "l0": took.l0}.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def means(self) -> dict[str, float]:
+        """Of loss, its terms, and L0."""
+        return {name: value / self.count for name, value in self.sums.items()}
+
+
+def _line(last: Sequence[Report]) -> str:
+    told = "; ".join(
+        f"loss {h['loss']:.4g}, L0 {h['l0']:.1f}, explained {h['explained_variance']:.3f}, dead {h['dead_share']:.1%}" for h in last
+    )
+    return f"{told}, {last[0]['samples_per_second']:,.0f} a second"

@@ -1,0 +1,119 @@
+"""fit: activations in, sparse autoencoders out. Several may share one stream of batches; a run that was killed goes on where it left off."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tegum.activations import Activations, load
+from tegum.checks import check_count, check_number
+from tegum.learning._training_folder import TrainingFolder, digest_of
+from tegum.learning._training_run import Plan, Report, TrainingRun
+from tegum.learning.autoencoders._base import Autoencoder
+from tegum.learning.sparse_autoencoder import SparseAutoencoder
+
+
+@overload
+def fit(what: Autoencoder, activations: Any, **settings: Any) -> SparseAutoencoder: ...
+@overload
+def fit(what: Sequence[Autoencoder], activations: Any, **settings: Any) -> list[SparseAutoencoder]: ...
+def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not repeat all settings
+    what: Autoencoder | Sequence[Autoencoder],
+    activations: Activations | Tensor | np.ndarray | str | Path,
+    *,
+    samples: int | None = None,
+    batch_size: int = 1024,
+    lr: float | None = None,
+    seed: int = 0,
+    held_out: float = 0.05,
+    warm_up: float = 0.05,
+    cool_down: float = 0.2,
+    silent_after: int | None = None,
+    scale: bool = True,
+    engine: str = "auto",
+    device: str | torch.device = "cpu",
+    out: str | Path | None = None,
+    save_every: float = 60.0,
+    report_every: int = 50,
+    on_report: Callable[[int, Report], object] | None = None,
+    progress: bool | None = None,
+) -> SparseAutoencoder | list[SparseAutoencoder]:
+    """Train one autoencoder, or several on the same batches, on `samples` rows: as many passes over those not held out as that takes.
+
+    Parameters
+    ----------
+    what
+        A description such as `TopKSAE(n_features=4096, n_active=32)`, or several.
+    activations
+        What `tegum.activations.capture` returned, or anything that `tegum.activations.load` reads, of one site.
+    samples
+        Rows to train on, counted again in each pass; 20 passes or a million rows by default, whichever is less, and one pass at least.
+    lr
+        The rate of Adam; by default 2e-4 sqrt(2^14 / n_features), of each its own (Gao et al. 2024, figure 3).
+    held_out
+        The chance that a document is held out (a row, where no documents are known): what `notes["held_out"]` is measured on.
+    warm_up, cool_down
+        Shares of the steps over which the rate rises, and falls.
+    silent_after
+        A feature that was on in none of so many samples is brought back; by default a twentieth of `samples`, at least 20 times as many as a feature
+        that is on as often as the others takes to be on once, at most 10^7.
+    scale
+        False leaves x in its own units: penalties, thresholds and rates then mean what they mean there.
+    engine
+        "torch" for torch's gradients, "lists" for the compiled step of k-sparse autoencoders on the CPU, "auto" for the quickest that there is.
+    out
+        A folder: the state of the training is kept there every `save_every` seconds, and the autoencoders when they are done
+        (0.safetensors, 1.safetensors, ...). The same call goes on with it, or returns what is done; the result is the same.
+    on_report
+        Called every `report_every` steps with the number of the autoencoder and a dict of numbers: step, samples, loss and its terms, l0,
+        explained_variance, dead_share, lr, samples_per_second, and at times held_out_explained_variance and held_out_l0. Reports are kept in
+        `notes["history"]`.
+
+    Returns
+    -------
+    Autoencoders in the units of the activations, or one where one was asked for.
+
+    Raises
+    ------
+    ValueError
+        For arguments out of range, activations of several sites or fewer rows than a batch, an `out` that holds another training, and a loss that is
+        no longer finite.
+    """
+    described = [what] if isinstance(what, Autoencoder) else list(what)
+    if not described or not all(isinstance(one, Autoencoder) for one in described):
+        raise ValueError(
+            f"there is nothing to train in {what!r}; it must be an autoencoder such as TopKSAE(n_features=4096, n_active=32), or some"
+        )
+    rows = activations if isinstance(activations, Activations) else load(activations)
+    if samples is None:
+        samples = max(len(rows), min(20 * len(rows), 1_000_000), 1)
+    plan = Plan(samples, batch_size, lr, seed, held_out, warm_up, cool_down, silent_after, scale, engine)
+    check_count("report_every", report_every)
+    check_number("save_every", save_every)
+    if rows.n_dims < 1 or not len(rows):
+        raise ValueError(f"there are {len(rows):,} rows of {rows.n_dims} dims to train on")
+    train, held = rows.split(held_out, seed) if held_out else (rows, rows.select(slice(0, 0)))
+    if len(train) < batch_size:
+        raise ValueError(f"there are {len(train):,} rows to train on ({len(held):,} are held out), not one batch of {batch_size:,}")
+    facts = {"plan": asdict(plan), "autoencoders": [_told(one) for one in described], "rows": _rows_told(rows), "held_out": len(held)}
+    with TrainingFolder.at(out, facts) as folder:
+        if (done := folder.finished(len(described))) is None:
+            run = TrainingRun(described, train, held, plan, torch.device(device))
+            run.go_on(folder, save_every=save_every, report_every=report_every, on_report=on_report, progress=progress)
+            done = run.finished(facts["rows"])
+            folder.finish(done)
+    return done[0] if isinstance(what, Autoencoder) else done
+
+
+def _told(one: Autoencoder) -> dict[str, Any]:
+    return {"architecture": type(one).__name__} | asdict(one)
+
+
+def _rows_told(rows: Activations) -> dict[str, Any]:
+    """What is known of the activations, and a digest of some of them."""
+    some = rows.read(torch.linspace(0, len(rows) - 1, min(64, len(rows))).long())
+    return {"name": rows.name, "site": rows.site, "rows": len(rows), "dims": rows.n_dims, "digest": digest_of(some)}
