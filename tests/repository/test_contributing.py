@@ -39,8 +39,8 @@ def python(scratch, *arguments, **options):
     return done.stdout
 
 
-def test_the_guide_shows_a_distribution_a_dictionary_a_decoder_and_an_experiment():
-    assert [Path(name).parts[2] for name in FILES] == ["features", "dictionaries", "decoders", "experiments"]
+def test_the_guide_shows_a_part_of_each_large_room():
+    assert [Path(name).parts[2] for name in FILES] == ["features", "dictionaries", "decoders", "learning", "experiments"]
 
 
 def test_the_guide_names_the_group_of_entry_points_of_every_room():
@@ -53,6 +53,7 @@ def test_one_file_each_is_listed_run_and_in_the_report(scratch):
     assert found["TwoRates"] == "features"
     assert found["antipodal"] == "dictionaries"
     assert found["Refit"] == "decoders"
+    assert found["SoftSAE"] == "autoencoders"
     assert found["random_directions"] == "experiments"
     told = json.loads(python(scratch, "-m", "tegum", "run", "random_directions", "--json"))
     assert [claim["verdict"] for claim in told[0]["claims"]] == ["holds"] * 3
@@ -74,7 +75,13 @@ def test_the_dictionary_is_a_function_whatever_its_file_is_called_and_whichever_
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("room", "part"),
-    [("features", "TwoRates"), ("dictionaries", "antipodal"), ("decoders", "Refit"), ("experiments", "random_directions")],
+    [
+        ("features", "TwoRates"),
+        ("dictionaries", "antipodal"),
+        ("decoders", "Refit"),
+        ("autoencoders", "SoftSAE"),
+        ("experiments", "random_directions"),
+    ],
 )
 def test_each_part_passes_the_contract_tests_of_its_room(scratch, room, part):
     shutil.copytree(ROOT / "tests" / "contract", scratch[0] / "tests" / "contract", dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""The command line: `tegum list | info | run | reproduce | status | report | doctor`.
+"""The command line: `tegum list | info | run | reproduce | capacity | convert | status | report | doctor`.
 
 Results go to stdout, progress to stderr. Exit codes: 0 all well; 1 a cell failed, or a claim's verdict differs from the one on record;
 2 bad input, told in one line; 130 interrupted.

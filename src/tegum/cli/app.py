@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tegum import __version__
-from tegum.cli import capacity, catalogue, doctor, results, running
+from tegum.cli import capacity, catalogue, convert, doctor, results, running
 
 app = typer.Typer(name="tegum", add_completion=False, pretty_exceptions_enable=False)
 
@@ -29,6 +29,7 @@ app.command("info")(catalogue.info)
 app.command("run")(running.run)
 app.command("reproduce")(running.reproduce)
 app.command("capacity")(capacity.capacity)
+app.command("convert")(convert.convert)
 app.command("status")(results.status)
 app.command("report")(results.report)
 app.command("doctor")(doctor.doctor)

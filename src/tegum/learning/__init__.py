@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tegum.learning import metrics
     from tegum.learning.depth_law import depth_dims, depth_success
     from tegum.learning.fitting import fit
+    from tegum.learning.formats._doors import export, load
     from tegum.learning.measuring import measure
     from tegum.learning.neural_decoder import NeuralDecoder, load_reader, save_reader
     from tegum.learning.perceptron import Perceptron
@@ -29,7 +30,9 @@ _HOMES = {
     "count_right": "training",
     "depth_dims": "depth_law",
     "depth_success": "depth_law",
+    "export": "formats._doors",
     "fit": "fitting",
+    "load": "formats._doors",
     "load_reader": "neural_decoder",
     "measure": "measuring",
     "save_reader": "neural_decoder",
@@ -44,7 +47,9 @@ __all__ = [
     "count_right",
     "depth_dims",
     "depth_success",
+    "export",
     "fit",
+    "load",
     "load_reader",
     "measure",
     "metrics",

@@ -5,7 +5,7 @@ rescaled after each step.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -27,12 +27,12 @@ class Took:
 
 
 class Stepper(ABC):
-    """An architecture, its weights, and two running means of gradients a weight."""
+    """An architecture, its weights, and two running means of gradients a weight that is trained: all but those that are `frozen`."""
 
-    def __init__(self, architecture: Autoencoder, weights: Mapping[str, Tensor]) -> None:
+    def __init__(self, architecture: Autoencoder, weights: Mapping[str, Tensor], frozen: Collection[str] = ()) -> None:
         self.architecture = architecture
         self.weights = {name: value.detach().clone() for name, value in weights.items()}
-        self.trained = [name for name in weights if name not in architecture.untrained]
+        self.trained = [name for name in weights if name not in {*architecture.untrained, *frozen}]
         self.means = {name: torch.zeros_like(self.weights[name]) for name in self.trained}
         self.squares = {name: torch.zeros_like(self.weights[name]) for name in self.trained}
         self.steps = 0

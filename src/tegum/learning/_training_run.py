@@ -48,6 +48,7 @@ class Plan:
     silent_after: int | None
     scale: bool
     engine: str
+    frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_count("samples", self.samples)
@@ -85,7 +86,15 @@ class Plan:
 class TrainingRun:
     """Steppers, for how many samples each feature has been off, reports so far."""
 
-    def __init__(self, described: Sequence[Autoencoder], train: Activations, held: Activations, plan: Plan, device: torch.device) -> None:
+    def __init__(
+        self,
+        described: Sequence[Autoencoder],
+        train: Activations,
+        held: Activations,
+        plan: Plan,
+        device: torch.device,
+        start: SparseAutoencoder | None = None,
+    ) -> None:
         self.train, self.held, self.plan, self.device = train, held, plan, device
         seen = train.read(train.order(plan.seed)[:_LOOKED_AT])
         square = float(seen.double().square().sum(1).mean())
@@ -93,12 +102,14 @@ class TrainingRun:
         seen = seen * self.factor
         centre = seen.double().mean(0).float()
         self.spread = float((seen - centre).double().square().sum(1).mean())
-        self.steppers = [self._begun(i, one, seen[: plan.batch_size], centre) for i, one in enumerate(described)]
+        first = None if start is None else start.architecture.scaled(start.weights, self.factor)
+        begun = [first or self._begun(i, one, seen[: plan.batch_size], centre) for i, one in enumerate(described)]
+        self.steppers = [self._stepper(one, weights) for one, weights in zip(described, begun, strict=True)]
         self.quiet = [torch.zeros(one.n_features, dtype=torch.int64) for one in described]  # samples since each feature was on
         self.history: list[list[dict[str, int | float]]] = [[] for _ in described]
         self.step = 0
 
-    def _begun(self, number: int, one: Autoencoder, x: Float[Tensor, "batch dims"], centre: Float[Tensor, " dims"]) -> Stepper:
+    def _begun(self, number: int, one: Autoencoder, x: Float[Tensor, "batch dims"], centre: Float[Tensor, " dims"]) -> dict[str, Tensor]:
         """Random directions; the encoder is as long as reconstructs the first batch best."""
         rows = torch.arange(one.n_features)
         directions = draws.normals(self.plan.seed, draws.WEIGHTS, rows, x.shape[1], instance=number)
@@ -108,14 +119,20 @@ class TrainingRun:
             y = z @ weights["decoder"]
             length = float((y * (x - centre)).sum() / y.square().sum().clamp(min=1e-30))
             weights["encoder"] = weights["encoder"] * (length if 0 < length < 1 else 1.0)
-        weights = {name: value.to(self.device) for name, value in weights.items()}
-        if self.plan.engine == "lists" or (self.plan.engine == "auto" and compiled_for(one, weights["decoder"])):
-            if not compiled_for(one, weights["decoder"]):
-                raise ValueError(
-                    f"engine 'lists' takes k-sparse autoencoders in float32 on the CPU, with numba installed; {one} on {self.device} is not that"
-                )
+        return weights
+
+    def _stepper(self, one: Autoencoder, weights: Mapping[str, Tensor]) -> Stepper:
+        """The quickest that takes it, or the one that was asked for."""
+        weights, plan = {name: value.to(self.device) for name, value in weights.items()}, self.plan
+        listed = compiled_for(one, weights["decoder"]) is not None and not plan.frozen
+        if plan.engine == "lists" and not listed:
+            what = f"{one} on {self.device}" + (f" with {', '.join(plan.frozen)} frozen" if plan.frozen else "")
+            raise ValueError(f"engine 'lists' takes k-sparse autoencoders on the CPU, where numba is installed, nothing frozen; not {what}")
+        if listed and plan.engine != "torch":
             return ListStepper(one, weights)  # pyright: ignore[reportArgumentType]
-        return TorchStepper(one, weights)
+        if unknown := [name for name in plan.frozen if name not in weights]:
+            raise ValueError(f"frozen names {', '.join(unknown)}, but {type(one).__name__} has {', '.join(weights)}")
+        return TorchStepper(one, weights, plan.frozen)
 
     def go_on(
         self, folder: TrainingFolder, *, save_every: float, report_every: int, on_report: Listener | None, progress: bool | None
@@ -128,9 +145,8 @@ class TrainingRun:
         began = self.step
         with bar("training", plan.steps * plan.batch_size, "samples", progress) as tell:
             for x in self._batches():
-                for i, stepper in enumerate(self.steppers):
-                    tallies[i].add(self._take(i, stepper, x))
-                self.step += 1
+                for tally, took in zip(tallies, self.take(x), strict=True):
+                    tally.add(took)
                 if self.step % report_every == 0 or self.step == plan.steps:
                     now = time.monotonic()
                     pace = (self.step - began) * plan.batch_size / max(now - since, 1e-9)
@@ -143,14 +159,18 @@ class TrainingRun:
                         folder.keep(*self._state())
                         saved = now
 
-    def _take(self, i: int, stepper: Stepper, x: Float[Tensor, "batch dims"]) -> Took:
-        one, plan = stepper.architecture, self.plan
-        silent = self.quiet[i] >= self._patience(one, self.history[i])
-        took = stepper.step(
-            x, plan.lr_of(one, self.step), Moment(plan.ramp(self.step), silent.to(self.device) if bool(silent.any()) else None)
-        )
-        self.quiet[i] = torch.where(took.on.cpu(), 0, self.quiet[i] + len(x))
-        return took
+    def take(self, x: Float[Tensor, "batch dims"]) -> list[Took]:
+        """One step of each."""
+        plan, all_took = self.plan, []
+        for i, stepper in enumerate(self.steppers):
+            one = stepper.architecture
+            silent = self.quiet[i] >= self._patience(one, self.history[i])
+            now = Moment(plan.ramp(self.step), silent.to(self.device) if bool(silent.any()) else None)
+            took = stepper.step(x, plan.lr_of(one, self.step), now)
+            self.quiet[i] = torch.where(took.on.cpu(), 0, self.quiet[i] + len(x))
+            all_took.append(took)
+        self.step += 1
+        return all_took
 
     def _patience(self, one: Autoencoder, history: list[dict[str, int | float]]) -> int:
         """How many samples a feature may be silent for."""

@@ -35,6 +35,8 @@ def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not
     silent_after: int | None = None,
     scale: bool = True,
     engine: str = "auto",
+    start: SparseAutoencoder | None = None,
+    frozen: Sequence[str] = (),
     device: str | torch.device = "cpu",
     out: str | Path | None = None,
     save_every: float = 60.0,
@@ -65,6 +67,9 @@ def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not
         False leaves x in its own units: penalties, thresholds and rates then mean what they mean there.
     engine
         "torch" for torch's gradients, "lists" for the compiled step of k-sparse autoencoders on the CPU, "auto" for the quickest that there is.
+    start, frozen
+        An autoencoder of that description to begin from, in the units of the activations; and weights that stay as they begin, such as "decoder"
+        for an encoder that is to be learnt for given directions.
     out
         A folder: the state of the training is kept there every `save_every` seconds, and the autoencoders when they are done
         (0.safetensors, 1.safetensors, ...). The same call goes on with it, or returns what is done; the result is the same.
@@ -91,7 +96,7 @@ def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not
     rows = activations if isinstance(activations, Activations) else load(activations)
     if samples is None:
         samples = max(len(rows), min(20 * len(rows), 1_000_000), 1)
-    plan = Plan(samples, batch_size, lr, seed, held_out, warm_up, cool_down, silent_after, scale, engine)
+    plan = Plan(samples, batch_size, lr, seed, held_out, warm_up, cool_down, silent_after, scale, engine, tuple(frozen))
     check_count("report_every", report_every)
     check_number("save_every", save_every)
     if rows.n_dims < 1 or not len(rows):
@@ -99,10 +104,16 @@ def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not
     train, held = rows.split(held_out, seed) if held_out else (rows, rows.select(slice(0, 0)))
     if len(train) < batch_size:
         raise ValueError(f"there are {len(train):,} rows to train on ({len(held):,} are held out), not one batch of {batch_size:,}")
+    if start is not None and (len(described) != 1 or start.architecture != described[0] or start.n_dims != rows.n_dims):
+        raise ValueError(
+            f"start is {start.architecture} of {start.n_dims} dims; it must be the one autoencoder that is trained, on {rows.n_dims} dims, not {what}"
+        )
     facts = {"plan": asdict(plan), "autoencoders": [_told(one) for one in described], "rows": _rows_told(rows), "held_out": len(held)}
+    if start is not None:
+        facts["start"] = {name: digest_of(value.cpu()) for name, value in start.weights.items()}
     with TrainingFolder.at(out, facts) as folder:
         if (done := folder.finished(len(described))) is None:
-            run = TrainingRun(described, train, held, plan, torch.device(device))
+            run = TrainingRun(described, train, held, plan, torch.device(device), start)
             run.go_on(folder, save_every=save_every, report_every=report_every, on_report=on_report, progress=progress)
             done = run.finished(facts["rows"])
             folder.finish(done)

@@ -91,7 +91,7 @@ class Autoencoder(ABC):
     def loss(self, weights: Weights, x: Float[Tensor, "batch dims"], now: Moment = ALONE) -> Loss:
         """What a batch costs."""
 
-    def scaled(self, weights: Weights, factor: int | float) -> dict[str, Tensor]:
+    def scaled(self, weights: Weights, factor: float) -> dict[str, Tensor]:
         """The weights that do for factor x what these do for x: codes are larger by the factor, directions are the same."""
         return {name: value * factor if name in self.in_units else value for name, value in weights.items()}
 

@@ -26,8 +26,8 @@ class JumpReLUSAE(Autoencoder):
 
     penalty: int | float = 1.0
     target: int | float | None = None
-    first: int | float = 0.1
-    bandwidth: int | float = 0.1
+    first: int | float = 0.5
+    bandwidth: int | float = 0.5
 
     def _check(self) -> None:
         check_number("penalty", self.penalty)
