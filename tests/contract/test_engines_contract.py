@@ -79,6 +79,8 @@ def by_hand(whole, i):
     for step in range(whole.steps + 1):
         x = whole.features[i].sample(whole.batch_size, seed, instance=instance, step=step, dtype=torch.float64).dense()
         loss = (importance * (x - torch.relu(x @ W @ W.T + b)) ** 2).mean()
+        if whole.hidden_l1 is not None:
+            loss = loss + whole.hidden_l1[i] * (x @ W).abs().sum(1).mean()
         yield float(loss.detach()), W.detach().clone(), b.detach().clone()
         optimizer.param_groups[0]["lr"] = whole.lr * SCHEDULES[whole.schedule](step / whole.steps)
         optimizer.zero_grad()
@@ -108,6 +110,19 @@ def test_it_trains_as_the_loop_by_hand_does(engine, optimizer, schedule):
         close(out.history.b[:, i], torch.stack(b))
         close(out.history.loss[:, i], torch.tensor(loss, dtype=torch.float64))
         assert not W[-1].equal(W[0])
+
+
+@every
+def test_with_a_penalty_on_hidden_activations_too(engine):
+    """One network has none; the others' is a tenth and a third of their losses."""
+    whole = plan_for(engine, hidden_l1=torch.tensor([0.05, 0.0, 0.2], dtype=torch.float64), record=tuple(range(STEPS + 1)))
+    out, without = trained(engine, whole), trained(engine, dataclasses.replace(whole, hidden_l1=None))
+    for i in range(3):
+        loss, W, b = zip(*by_hand(whole, i), strict=True)
+        close(out.history.W[:, i], torch.stack(W))
+        close(out.history.b[:, i], torch.stack(b))
+        close(out.history.loss[:, i], torch.tensor(loss, dtype=torch.float64))
+        assert out.state["W"][i].equal(without.state["W"][i]) == (i == 1)
 
 
 @every

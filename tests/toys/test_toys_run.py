@@ -152,7 +152,7 @@ def test_its_table_has_a_line_a_network(run):
 def test_it_remembers_what_was_asked(run):
     assert run.settings == {
         "steps": 40, "batch_size": 32, "lr": 0.02, "weight_decay": 0.01, "optimizer": "adamw", "schedule": "constant", "loss": "SquaredError",
-        "engine": "Compiled", "estimator": "sampled", "seed": 1, "device": "cpu", "dtype": "torch.float32",
+        "hidden_l1": 0.0, "engine": "Compiled", "estimator": "sampled", "seed": 1, "device": "cpu", "dtype": "torch.float32",
     }  # fmt: skip
     assert run.model == MODEL
     assert run.features == (FEATURES,) * 5

@@ -27,6 +27,7 @@ from tegum.theory.conic import L1Success, face_dims, l1_success
 from tegum.theory.correlated_pairs import PairMinima, collapse_border, pair_minima, three_pairs
 from tegum.theory.cross_entropy import tokens_on_neuron_loss
 from tegum.theory.free_phases import Minima, one_dim_minima, pair_border, two_dim_minima
+from tegum.theory.hidden_penalty import SHARED_FROM, LoneFeature, hidden_l1, lone_border, lone_feature
 from tegum.theory.information import gaussian_capacity, integer_dims, noisy_dims, sign_sum_bits, subset_bits_approximate
 from tegum.theory.l1 import (
     box_dims,
@@ -108,6 +109,7 @@ from tegum.theory.terms import LossTerms, linear_loss_terms, one_active_loss, ze
 __all__ = [
     "ONE_DIM_PHASES",
     "RULES",
+    "SHARED_FROM",
     "THOMSON_ENERGY",
     "THOMSON_SHAPE",
     "TWO_DIM_PHASES",
@@ -116,6 +118,7 @@ __all__ = [
     "Channel",
     "L1Success",
     "LinearAccess",
+    "LoneFeature",
     "LossTerms",
     "Minima",
     "Optimum",
@@ -170,6 +173,7 @@ __all__ = [
     "fixed_points",
     "gaussian_capacity",
     "greedy_packing_dims",
+    "hidden_l1",
     "integer_dims",
     "interference_loss",
     "kabatjanskii_levenstein_exponent",
@@ -189,6 +193,8 @@ __all__ = [
     "log_odds",
     "log_packing_bound",
     "log_random_packing",
+    "lone_border",
+    "lone_feature",
     "marginal_dims",
     "minimax_alpha",
     "mmse",

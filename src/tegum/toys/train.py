@@ -36,6 +36,7 @@ def train(
     optimizer: str = "adamw",
     schedule: str = "constant",
     loss: str | Loss | None = None,
+    hidden_l1: Numbers = 0.0,
     seed: Numbers = 0,
     engine: str = "auto",
     estimator: str = "sampled",
@@ -52,6 +53,8 @@ def train(
     importance : I_i, one number, one a feature, or (instances, features).
     steps, batch_size, instances : at least 1.
     loss : the name of one, or one; by default the model's own.
+    hidden_l1 : weight of sum_k |h_k|, the sizes of the hidden activations, in what is minimised; one for all, or one an instance. The losses of
+        the run are without it, those of its history with it.
     estimator : 'sampled', the mean over a batch of samples; or 'stratified', for independent features, squared error and tied weights: what
         at most one active feature contributes is exact, the rest is sampled with weights. It has far less noise where few features are
         active at once, and nothing to give where ten or more are (`tegum.toys.estimators`).
@@ -66,8 +69,8 @@ def train(
     Raises ValueError for whatever does not fit, before any work. Ctrl-C ends training early and returns what is trained so far.
     """
     plan = _plan(
-        model, features, importance, instances, steps, batch_size, lr, weight_decay, optimizer, schedule, loss, estimator, seed, record,
-        device, dtype,
+        model, features, importance, instances, steps, batch_size, lr, weight_decay, optimizer, schedule, loss, hidden_l1, estimator, seed,
+        record, device, dtype,
     )  # fmt: skip
     chosen = _engine(engine, plan)
     begin = time.perf_counter()
@@ -82,8 +85,9 @@ def train(
         importance=plan.importance,
         settings={
             "steps": plan.steps, "batch_size": plan.batch_size, "lr": plan.lr, "weight_decay": plan.weight_decay,
-            "optimizer": optimizer, "schedule": schedule, "loss": type(plan.loss).__name__, "engine": type(chosen).__name__,
-            "estimator": plan.estimator, "seed": _numbers("seed", seed).tolist(), "device": str(plan.device), "dtype": str(plan.dtype),
+            "optimizer": optimizer, "schedule": schedule, "loss": type(plan.loss).__name__,
+            "hidden_l1": _numbers("hidden_l1", hidden_l1).tolist(), "engine": type(chosen).__name__, "estimator": plan.estimator,
+            "seed": _numbers("seed", seed).tolist(), "device": str(plan.device), "dtype": str(plan.dtype),
         },
         state=trained.state,
         W=last.directions.detach(),
@@ -99,7 +103,7 @@ def train(
 
 def _plan(
     model: Any, features: Any, importance: Any, instances: Any, steps: Any, batch_size: Any, lr: Any, weight_decay: Any,
-    optimizer: Any, schedule: Any, loss: Any, estimator: Any, seed: Any, record: Any, device: Any, dtype: Any,
+    optimizer: Any, schedule: Any, loss: Any, hidden_l1: Any, estimator: Any, seed: Any, record: Any, device: Any, dtype: Any,
 ) -> Plan:  # fmt: skip
     """Everything that `train` was asked for, checked."""
     if not isinstance(model, Model):
@@ -140,6 +144,9 @@ def _plan(
     for distinct in dict.fromkeys(each):
         if reason := why_not(estimator, model, chosen, distinct):
             raise ValueError(f"the estimator {estimator!r} does not apply: {reason}")
+    penalty = _penalty(hidden_l1, int(instances))
+    if penalty is not None and estimator != "sampled":
+        raise ValueError(f"the estimator {estimator!r} does not apply: it has no closed form of hidden_l1, a penalty on hidden activations")
     return Plan(
         model=model,
         features=each,
@@ -157,6 +164,7 @@ def _plan(
         record=_moments(record, int(steps)),
         device=device,
         dtype=kind,
+        hidden_l1=penalty,
     )
 
 
@@ -180,6 +188,16 @@ def _importance(importance: Any, instances: int, n: int) -> Tensor:
     if not bool(fit.all()):
         raise ValueError(f"importance holds {float(value[~fit][0])}; every importance must be finite and not negative")
     return value.expand(instances, n).clone()
+
+
+def _penalty(hidden_l1: Any, instances: int) -> Tensor | None:
+    value = torch.from_numpy(_numbers("hidden_l1", hidden_l1).astype(np.float64))
+    if value.shape not in ((), (instances,)):
+        raise ValueError(f"hidden_l1 has shape {tuple(value.shape)}; give one number, or {instances}, one an instance")
+    fit = torch.isfinite(value) & (value >= 0)
+    if not bool(fit.all()):
+        raise ValueError(f"hidden_l1 holds {float(value[~fit][0])}; every weight must be finite and not negative")
+    return value.expand(instances).clone() if value.any() else None
 
 
 def _seeds(seed: Any, instances: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -38,6 +38,7 @@ class Plan:
     device: torch.device
     dtype: torch.dtype
     estimator: str = "sampled"  # or 'stratified' (tegum.toys.estimators)
+    hidden_l1: Float[Tensor, " instances"] | None = None  # weights of |h|_1 in the training loss; None where all are 0
 
     @property
     def instances(self) -> int:

@@ -57,16 +57,19 @@ class Room(NamedTuple):
 @kernel
 def train_some(
     first, last, start, end, look, gW, gb, scale, batch, firings, tile, gram, state, record, tables, gram_is_quicker, exactly, distribution,
-    importance, seeds, ids, batch_size, hidden, rates, decay, optimizer, rectified,
+    importance, seeds, ids, batch_size, hidden, rates, decay, optimizer, rectified, penalty,
 ):  # fmt: skip
     """Take instances `first` to `last` from step `start` to step `end`; `look` adds one batch that is only looked at, for the record.
 
-    `exactly` is None for the estimator 'sampled'; for 'stratified' the tables are those of the proposals.
+    `exactly` is None for the estimator 'sampled'; for 'stratified' the tables are those of the proposals. `penalty` is each instance's weight of
+    |h|_1 over the batch, or None; an instance that has one goes by lanes, for the Gram matrix knows no h.
     """
     n, m = state.b.shape[1], hidden
     for i in range(first, last):
         W, b, which = state.W[i], state.b[i], distribution[i]
         sums_by_gram = by_matrix = gram_is_quicker[which]
+        if penalty is not None and penalty[i] > 0:
+            sums_by_gram = by_matrix = False
         if exactly is not None:
             by_matrix = True
         for j in range(n):
@@ -89,7 +92,7 @@ def train_some(
                 if gram is not None and sums_by_gram:
                     by_gram(gram, batch, rows, n, rectified)
                 if tile is not None and not sums_by_gram:
-                    by_lanes(tile, batch, rows, W, b, scale, n, m, rectified)
+                    by_lanes(tile, batch, rows, W, b, scale, n, m, rectified, penalty, i)
             if exactly is not None:
                 if recorded:
                     loss += float32(2 * loss_of_at_most_one(exactly, which, tables.kind[which], gram, b, importance[i], n, rectified))

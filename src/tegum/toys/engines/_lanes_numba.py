@@ -39,8 +39,11 @@ def room_for_tile(n: int, m: int) -> Tile:
 
 
 @inner
-def by_lanes(tile, batch, rows, W, b, scale, n, m, rectified):
-    """Add the gradient of `rows` rows to the tile's sums. `scale` is 2 I / (batch n), a row's own weight comes on top."""
+def by_lanes(tile, batch, rows, W, b, scale, n, m, rectified, penalty, instance):
+    """Add the gradient of `rows` rows to the tile's sums. `scale` is 2 I / (batch n), a row's own weight comes on top.
+
+    `penalty` holds each instance's weight of |h|_1 over the batch; None where no instance has one.
+    """
     x, feature, row, value, e = tile.x, batch.feature, batch.row, batch.value, 0
     for first in range(0, rows, TILE):
         here = min(TILE, rows - first)
@@ -55,6 +58,8 @@ def by_lanes(tile, batch, rows, W, b, scale, n, m, rectified):
         _times(tile.x, W, tile.h, n, m)
         _outputs(tile, W, b, scale, n, m, rectified)
         _times(tile.g, W, tile.gh, n, m)
+        if penalty is not None:
+            _add_penalty(tile, penalty[instance], m)
         _add_products(tile, n, m)
 
 
@@ -123,6 +128,18 @@ def _output(tile, j, y, weight, scale, loss, rectified):
     store(tile.g, j * TILE, g)
     store(tile.sum_b, j * LANES, fma_folded(g, _fill(_ONE), _load_part(tile.sum_b, j * LANES)))
     return loss
+
+
+@inlined
+def _add_penalty(tile, penalty, m):
+    """gh += penalty sign(h), and twice the penalty of |h| to the loss, which is halved in the end."""
+    weight, loss = _load(tile.weight, 0) * _fill(penalty), _load_part(tile.loss, 0)
+    for k in range(m):
+        h = _load(tile.h, k * TILE)
+        slope = where_positive(h, weight) - where_positive(_fill(_ZERO) - h, weight)
+        store(tile.gh, k * TILE, _load(tile.gh, k * TILE) + slope)
+        loss = fma_folded(h + h, slope, loss)
+    store(tile.loss, 0, loss)
 
 
 @inlined

@@ -115,7 +115,7 @@ class _Work:
                     *mine,
                     batch=room_for_batch(samples, n),
                     firings=None if simple else room_for_firings([bucket for features in distinct for bucket in features.buckets]),
-                    tile=None if self.through_gram.all() else room_for_tile(n, m),
+                    tile=None if self.through_gram.all() and plan.hidden_l1 is None else room_for_tile(n, m),
                     gram=room_for_gram(n, m, samples) if self.exactly or self.through_gram.any() else None,
                 )
             )
@@ -128,7 +128,7 @@ class _Work:
             self.state, record, self.tables, self.through_gram, self.exactly, self.distribution, plan.importance.contiguous().numpy(),
             plan.seeds.numpy(), plan.instance_ids.numpy(), plan.batch_size, plan.model.n_hidden,
             rates_of(rate, plan.weight_decay, start), np.float32(plan.weight_decay), ("adamw", "adam", "sgd").index(plan.optimizer),
-            plan.model.exact == "relu",
+            plan.model.exact == "relu", None if plan.hidden_l1 is None else (plan.hidden_l1 / plan.batch_size).float().numpy(),
         )  # fmt: skip
 
         todo, ended, everything = deque(self.groups), [], threading.Event()

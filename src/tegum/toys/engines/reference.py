@@ -74,7 +74,16 @@ def _sampled(plan: Plan, module: ToyModule, importance: Tensor) -> Callable[[int
         draw_batch(x, plan, step)
         return plan.loss.per_sample(module(x), x, importance).mean(-1)
 
-    return losses
+    if plan.hidden_l1 is None:
+        return losses
+    weight, seen = plan.hidden_l1.to(plan.device, plan.dtype), []
+    module.hidden.register_forward_hook(lambda _, __, hidden: seen.append(hidden))
+
+    def penalised(step: int) -> Tensor:
+        loss = losses(step)
+        return loss + weight * seen.pop().abs().sum(-1).mean(-1)
+
+    return penalised
 
 
 def _stratified(plan: Plan, module: ToyModule, importance: Tensor) -> Callable[[int], Float[Tensor, " instances"]]:
