@@ -15,7 +15,8 @@ W = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
 LINES = {
     "Run": 3, "Instance": 4, "History": 2 * 3, "SparseCodes": 6 * 2, "Decoded": 6, "Alignment": 2 * 4, "AntipodalPairs": 2 * 4,
     "CosineHistogram": 2 * 10, "RotationTest": 2 * 5, "Polytopes": 3, "Optimum": 4, "LossTerms": 2 * 4, "Readings": 3, "Members": 2,
-    "Need": 1, "LinearAccess": 4, "Activations": 1, "Moments": 3, "Matched": 4,
+    "Need": 1, "LinearAccess": 4, "Activations": 1, "Moments": 3, "Matched": 4, "LearntDictionary": 2, "Splitting": 4,
+    "Absorption": 4, "LossRecovered": 3, "SparseAutoencoder": 4,
 }  # fmt: skip
 
 
@@ -27,8 +28,12 @@ def results():
     )
     D, z = tegum.dictionaries.gaussian(n_features=9, n_dims=5), tegum.features.ExactlyK(n_features=9, n_active=2).sample(6)
     acts = tegum.activations.load(W[0])
+    learnt = tegum.learning.sparse_coding(W.reshape(-1, 3), 4, tegum.decoders.OMP(n_active=2), passes=2, batch_size=4)
+    directions = W[0], torch.eye(4).bool(), W[1], torch.eye(4).bool()
     found = [
         acts, acts.moments(), tegum.learning.metrics.matched_directions(W[0], W[1]),
+        learnt, learnt.as_autoencoder(), tegum.learning.splitting(*directions), tegum.learning.absorption(*directions),
+        tegum.learning.loss_recovered(torch.nn.Linear(3, 2), "", torch.zeros_like, [W[0]] * 3, lambda out, _: out.mean()),
         run, run.best(), run.history, z, tegum.decode(D, D.encode(z), tegum.decoders.TopK(n_active=2)),
         geometry.align(W, W), geometry.antipodal_pairs(W), geometry.cosine_histogram(W, bins=10), geometry.kurtosis_against_rotations(W, 5),
         geometry.polytopes(torch.eye(4)[:3]), theory.optimal_loss(FEATURES, 2, starts=1), theory.linear_loss_terms(W),
