@@ -189,7 +189,7 @@ def sparsify(began: Weights) -> tuple[Step, Callable[[], Weights]]:
     Two modules that it imports for other work are stood in for where they are missing.
     """
     for name, what in (("natsort", "natsorted"), ("schedulefree", "ScheduleFreeWrapper")):
-        if importlib.util.find_spec(name) is None:
+        if name not in sys.modules and importlib.util.find_spec(name) is None:
             sys.modules[name] = types.ModuleType(name)
             setattr(sys.modules[name], what, None)
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):  # it says that there is no triton

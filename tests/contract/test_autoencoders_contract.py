@@ -120,13 +120,15 @@ def test_no_features_are_refused(part):
 
 
 @k_sparse
-@pytest.mark.parametrize(("features", "dims", "batch"), [(24, 10, 16), (600, 70, 33), (130, 256, 65)])
-def test_the_step_from_lists_is_the_step_of_torch(one, features, dims, batch):
+@pytest.mark.parametrize(
+    ("features", "dims", "batch", "frozen"), [(24, 10, 16, []), (600, 70, 33, []), (130, 256, 65, []), (130, 256, 65, ["decoder"])]
+)
+def test_the_step_from_lists_is_the_step_of_torch(one, features, dims, batch, frozen):
     """Both in float32. An Adam step turns a gradient of any size into one of up to lr, so rounding may count: .1 lr."""
     one = made(type(one), n_features=features, n_active=5)
     weights, _ = drawn(one, torch.float32, dims, seed=3)
     draw = torch.Generator().manual_seed(1)
-    by_torch, by_lists = TorchStepper(one, weights), ListStepper(one, weights)
+    by_torch, by_lists = TorchStepper(one, weights, frozen), ListStepper(one, weights, frozen)
     for step in range(6):
         x = torch.randn(batch, dims, generator=draw)
         now = Moment(1.0, None if step < 2 else torch.rand(features, generator=draw) < (0.1 if step < 4 else 0.6))
@@ -136,3 +138,4 @@ def test_the_step_from_lists_is_the_step_of_torch(one, features, dims, batch):
         assert a.on.equal(b.on)
         for name, value in by_torch.weights.items():
             torch.testing.assert_close(by_lists.weights[name], value, rtol=0, atol=1e-4, msg=lambda m, name=name: f"{name}: {m}")
+    assert by_lists.weights["decoder"].equal(weights["decoder"]) == bool(frozen)

@@ -4,7 +4,7 @@ One product makes the pre-activations, and is nearly all that is left: reconstru
 weights. Which rows of the encoder have a gradient follows from the lists (Gao et al. 2024, appendix D, make theirs the same way on a GPU).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import ModuleType
 
 import numpy as np
@@ -18,10 +18,17 @@ from tegum.learning.autoencoders._base import Autoencoder, Moment, revival_error
 from tegum.learning.autoencoders._k_sparse import KSparse, Lists
 from tegum.shapes import Float
 
+FREEZABLE = {"decoder"}
 
-def compiled_for(architecture: Autoencoder, like: Tensor) -> ModuleType | None:
-    """The kernels, where this step can be taken by them: float32, on the CPU, k-sparse, numba installed."""
-    if not isinstance(architecture, KSparse) or like.device.type != "cpu" or like.dtype != torch.float32:
+
+def compiled_for(architecture: Autoencoder, like: Tensor, frozen: Collection[str] = ()) -> ModuleType | None:
+    """The kernels, where this step can be taken by them: float32, on the CPU, k-sparse, nothing frozen but the decoder, numba installed."""
+    if (
+        not isinstance(architecture, KSparse)
+        or like.device.type != "cpu"
+        or like.dtype != torch.float32
+        or not FREEZABLE.issuperset(frozen)
+    ):
         return None
     return kernels("tegum.learning._lists_numba")
 
@@ -31,8 +38,8 @@ class ListStepper(Stepper):
 
     architecture: KSparse
 
-    def __init__(self, architecture: KSparse, weights: Mapping[str, Tensor]) -> None:
-        super().__init__(architecture, weights)
+    def __init__(self, architecture: KSparse, weights: Mapping[str, Tensor], frozen: Collection[str] = ()) -> None:
+        super().__init__(architecture, weights, frozen)
         for table in (self.weights, self.means, self.squares):
             table.update({name: value.contiguous() for name, value in table.items()})
         self._ends = np.asarray(architecture.ends, np.int64)
@@ -100,7 +107,8 @@ class ListStepper(Stepper):
         codes = np.empty(len(lists.features), np.float32)
         self._compiled.by_feature(*lists, heads, samples, codes, np.empty(n, np.int64))
         tables = [_flat(self.weights[name]) for name in ("encoder", "decoder", "b_enc")]
-        running = [_flat(kind[name]) for name in ("encoder", "decoder", "b_enc") for kind in (self.means, self.squares)]
+        turns, nothing = "decoder" in self.trained, torch.empty(0)
+        running = [_flat(kind.get(name, nothing)) for name in ("encoder", "decoder", "b_enc") for kind in (self.means, self.squares)]
         size, small = self.adam(lr)
         adam, x = np.array([size, FALL, DROP, small, 1], np.float32), _flat(centred)
         pulled: list[np.ndarray] = []
@@ -109,22 +117,8 @@ class ListStepper(Stepper):
             mine = np.zeros(d, np.float32)
             pulled.append(mine)
             self._compiled.spend(
-                heads,
-                samples,
-                codes,
-                self._ends,
-                errors,
-                x,
-                d,
-                *tables,
-                *running,
-                *more,
-                adam,
-                np.empty(2 * d, np.float32),
-                mine,
-                first,
-                last,
-            )
+                heads, samples, codes, self._ends, errors, x, d, *tables, *running, *more, adam, turns, np.empty(2 * d, np.float32), mine, first, last
+            )  # fmt: skip
 
         shared_out(some, n)
         return torch.from_numpy(np.sum(sorted(pulled, key=lambda part: part.tobytes()), axis=0))  # in an order that no thread decides

@@ -141,9 +141,9 @@ def _adam(w, mean, square, at, gradient, to, d, adam):
 @kernel
 def spend(
     heads, samples, codes, ends, errors, x, d, E, D, b_enc, means_E, squares_E, means_D, squares_D, means_b, squares_b,
-    more_at, more_E, more_D, more_b, adam, room, pulled, first, last,
+    more_at, more_E, more_D, more_b, adam, turns, room, pulled, first, last,
 ):  # fmt: skip
-    """Gradients and Adam of features `first` to `last`: their rows of E and D, which keep length 1, and their biases.
+    """Gradients and Adam of features `first` to `last`: their rows of E and of D (if it `turns`), which keep length 1, and their biases.
 
     more_at[i] is the row of further gradients (more_E, more_D, more_b) of feature i, or -1. `room` (2 d) is scratch. To `pulled` (d) is added the
     sum over features of (gradient of the bias) E_i, of the rows as they were: what b_dec loses by being subtracted from x.
@@ -169,11 +169,12 @@ def spend(
             bias += more_b[more_at[i]]
         _more(pulled, 0, E, i * d, d, bias)
         _adam(E, means_E, squares_E, i * d, room, 0, d, adam)
-        _more(room, d, D, i * d, d, -_dot(room, d, D, i * d, d))  # along the direction itself nothing is to be gained
-        _adam(D, means_D, squares_D, i * d, room, d, d, adam)
-        length = np.sqrt(_dot(D, i * d, D, i * d, d))
-        shrink = adam[4] / max(length, np.finfo(D.dtype).tiny)
-        for j in range(d):
-            D[i * d + j] *= shrink
+        if turns:
+            _more(room, d, D, i * d, d, -_dot(room, d, D, i * d, d))  # along the direction itself nothing is to be gained
+            _adam(D, means_D, squares_D, i * d, room, d, d, adam)
+            length = np.sqrt(_dot(D, i * d, D, i * d, d))
+            shrink = adam[4] / max(length, np.finfo(D.dtype).tiny)
+            for j in range(d):
+                D[i * d + j] *= shrink
         room[0] = bias
         _adam(b_enc, means_b, squares_b, i, room, 0, 1, adam)

@@ -124,14 +124,16 @@ class TrainingRun:
     def _stepper(self, one: Autoencoder, weights: Mapping[str, Tensor]) -> Stepper:
         """The quickest that takes it, or the one that was asked for."""
         weights, plan = {name: value.to(self.device) for name, value in weights.items()}, self.plan
-        listed = compiled_for(one, weights["decoder"]) is not None and not plan.frozen
-        if plan.engine == "lists" and not listed:
-            what = f"{one} on {self.device}" + (f" with {', '.join(plan.frozen)} frozen" if plan.frozen else "")
-            raise ValueError(f"engine 'lists' takes k-sparse autoencoders on the CPU, where numba is installed, nothing frozen; not {what}")
-        if listed and plan.engine != "torch":
-            return ListStepper(one, weights)  # pyright: ignore[reportArgumentType]
         if unknown := [name for name in plan.frozen if name not in weights]:
             raise ValueError(f"frozen names {', '.join(unknown)}, but {type(one).__name__} has {', '.join(weights)}")
+        listed = compiled_for(one, weights["decoder"], plan.frozen) is not None
+        if plan.engine == "lists" and not listed:
+            what = f"{one} on {self.device}" + (f" with {', '.join(plan.frozen)} frozen" if plan.frozen else "")
+            raise ValueError(
+                f"engine 'lists' takes k-sparse autoencoders on the CPU, where numba is installed, their decoder frozen or not; not {what}"
+            )
+        if listed and plan.engine != "torch":
+            return ListStepper(one, weights, plan.frozen)  # pyright: ignore[reportArgumentType]
         return TorchStepper(one, weights, plan.frozen)
 
     def go_on(

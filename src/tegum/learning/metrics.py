@@ -146,6 +146,16 @@ def matched_codes(true: Float[Tensor, "rows true"], found: Float[Tensor, "as_man
     return match(units[0].T @ units[1])
 
 
+def matched_supports(true: Bool[Tensor, "rows true"], found: Bool[Tensor, "as_many found"]) -> Matched:
+    """By the F1 of each pair over rows, 2 both / (true on + found on).
+
+    (The rows in which both are on would be no good score to assign by: a feature that is always on has the most of them with any.)
+    """
+    _as_long(true, found)
+    either = true.double().sum(0)[:, None] + found.double().sum(0)
+    return match(2 * (true.double().T @ found.double()) / either.clamp(min=1))
+
+
 @dataclass(frozen=True)
 class SupportScores:
     """Of all codes together: precision, recall, and their harmonic mean F1."""
@@ -161,13 +171,11 @@ def one_to_one_scores(
     """Who is on, feature by feature, under a one-to-one assignment: by default the one with the largest sum of F1 scores of pairs.
 
     A found feature without a partner counts against precision in every row in which it is on: F1 = 2 both / (true on + found on), over all pairs.
-    (The rows in which both are on would be no good score to assign by: a feature that is always on has the most of them with any.)
     """
     _as_long(true, found)
     together = true.double().T @ found.double()
     if matched is None:
-        either = true.double().sum(0)[:, None] + found.double().sum(0)
-        matched = match(2 * together / either.clamp(min=1))
+        matched = matched_supports(true, found)
     kept = matched.found >= 0
     both = float(together[kept.nonzero()[:, 0], matched.found[kept]].sum())
     truly, seen = float(true.sum()), float(found.sum())

@@ -1,0 +1,1 @@
+"""What is learnt from activations whose true features are known."""
