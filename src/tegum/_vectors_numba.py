@@ -244,6 +244,7 @@ to_float = _lanewise(
     lambda b, v, k: (b.sitofp if k.element.signed else b.uitofp)(v, _llvm(k.of(types.float64))), lambda k: k.of(types.float64)
 )
 to_single = _lanewise(lambda b, v, k: b.sitofp(v, _llvm(k.of(types.float32))), lambda k: k.of(types.float32))
+root = _lanewise(lambda b, v, k: b.call(_named(b, "llvm.sqrt", k), [v]))
 nearest = _lanewise(lambda b, v, k: b.call(_named(b, "llvm.rint", k), [v]))
 to_bytes = _lanewise(lambda b, v, k: b.fptosi(v, _llvm(k.of(types.int8))), lambda k: k.of(types.int8))
 to_whole = _lanewise(lambda b, v, k: b.fptosi(v, _llvm(k.of(types.int64))), lambda k: k.of(types.int64))

@@ -43,13 +43,15 @@ class ListStepper(Stepper):
         for table in (self.weights, self.means, self.squares):
             table.update({name: value.contiguous() for name, value in table.items()})
         self._ends = np.asarray(architecture.ends, np.int64)
+        self._kept: dict[str, Tensor] = {}  # fresh memory for what every step fills anew would take as long as filling it
 
     def step(self, x: Float[Tensor, "batch dims"], lr: float, now: Moment) -> Took:
         """Take one step; there are no penalties that a ramp could be of."""
         weights, (rows, d) = self.weights, x.shape
         self.steps += 1
-        centred = (x - weights["b_dec"]).contiguous()
-        before = torch.addmm(weights["b_enc"], centred, weights["encoder"].T)
+        centred = torch.sub(x, weights["b_dec"], out=self._room("centred", rows, d))
+        before = self._room("before", rows, self.architecture.n_features)
+        torch.addmm(weights["b_enc"], centred, weights["encoder"].T, out=before)
         lists = self.architecture.listed(before, weights)
         errors, squares = self._reconstructed(lists, centred)
         terms = {"error": float(squares.sum()) / (rows * len(self._ends))}
@@ -69,11 +71,17 @@ class ListStepper(Stepper):
         assert found is not None  # whoever made this has looked
         return found
 
+    def _room(self, name: str, *shape: int) -> Tensor:
+        """The same memory as long as the shape is."""
+        if name not in self._kept or self._kept[name].shape != shape:
+            self._kept[name] = torch.empty(shape)
+        return self._kept[name]
+
     def _reconstructed(self, lists: Lists, centred: Float[Tensor, "batch dims"]) -> tuple[np.ndarray, np.ndarray]:
         """Errors of all levels from each level on, times 2 / (batch levels), flat; and each sample's squared errors."""
         rows, d = centred.shape
         levels = len(self._ends)
-        errors, squares = np.empty(levels * rows * d, np.float32), np.empty(rows)
+        errors, squares = _flat(self._room("errors", levels * rows, d)), np.empty(rows)
         D, x, scale = _flat(self.weights["decoder"]), _flat(centred), np.float32(2 / (rows * levels))
 
         def some(first: int, last: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import uint64
 
 from tegum._kernel_numba import inlined, kernel
-from tegum._vectors_numba import LANES, filler, fma, loader, store, total
+from tegum._vectors_numba import LANES, filler, fma, loader, root, store, total
 from tegum.dictionaries._comparing_numba import lanes_above, lowest_bit
 
 WIDE = 64  # numbers looked at at a time: one bit each in a word
@@ -107,10 +107,14 @@ def reconstruct(starts, features, values, ends, D, x, scale, errors, squares, fi
 
 @inlined
 def _dot(a, at, b, to, d):
-    sums, whole = _of(type(a[at])(0)), d - d % LANES
-    for j in range(0, whole, LANES):
-        sums = fma(_load(a, at + j), _load(b, to + j), sums)
-    out = total(sums)
+    wide, whole = d - d % STRIP, d - d % LANES
+    sums = _strip_of(type(a[at])(0))  # as many chains of additions as a strip has registers, or each would wait for the one before
+    for j in range(0, wide, STRIP):
+        sums = fma(_strip(a, at + j), _strip(b, to + j), sums)
+    rest = _of(type(a[at])(0))
+    for j in range(wide, whole, LANES):
+        rest = fma(_load(a, at + j), _load(b, to + j), rest)
+    out = total(sums) + total(rest)
     for j in range(whole, d):
         out += a[at + j] * b[to + j]
     return out
@@ -128,12 +132,21 @@ def _more(a, at, b, to, d, times):
 
 @inlined
 def _adam(w, mean, square, at, gradient, to, d, adam):
-    """One step of Adam on d numbers: adam = (step size, decay of the mean, decay of the square, what is added to the root)."""
+    """One step of Adam on d numbers: adam = (step size, decay of the mean, decay of the square, what is added to the root, 1)."""
     size, fall, drop, small = adam[0], adam[1], adam[2], adam[3]
-    for j in range(d):
+    rise, gain = adam[4] - fall, adam[4] - drop
+    whole = d - d % LANES
+    for j in range(0, whole, LANES):
+        g = _load(gradient, to + j)
+        m = fma(_load(mean, at + j), _of(fall), g * rise)
+        v = fma(_load(square, at + j), _of(drop), g * g * gain)
+        store(mean, at + j, m)
+        store(square, at + j, v)
+        store(w, at + j, _load(w, at + j) - m * size / (root(v) + small))
+    for j in range(whole, d):
         g = gradient[to + j]
-        m = fall * mean[at + j] + (adam[4] - fall) * g
-        v = drop * square[at + j] + (adam[4] - drop) * (g * g)
+        m = fall * mean[at + j] + rise * g
+        v = drop * square[at + j] + gain * (g * g)
         mean[at + j], square[at + j] = m, v
         w[at + j] -= size * m / (np.sqrt(v) + small)
 
