@@ -1,9 +1,9 @@
 """Sparse coding in two steps, codes and then directions, undoes superposition where features are sparse and rows are enough.
 
 h = W z with more features than dims has many solutions; asking for few features on leaves one, and learning codes for fixed directions, then
-directions of length 1 for fixed codes, in turn, finds it. Here the features are known. Two ways are measured beside an autoencoder that learns from the same
-rows: codes by the lasso (FISTA) with directions updated online, which is the objective of Chaudhari & Hundia, and codes by OMP with directions by
-least squares. 'One solution' is put to the test by learning twice, from different rows in another order.
+directions of length 1 for fixed codes, in turn, finds it. Here the features are known. Two ways are measured beside an autoencoder that learns from
+the same rows: codes by the lasso (FISTA) with directions updated online, which is the objective of Chaudhari & Hundia, and codes by OMP with
+directions by least squares. 'One solution' is put to the test by learning twice, from different rows in another order.
 """
 
 from collections.abc import Iterable
@@ -24,6 +24,7 @@ from tegum.learning.autoencoders.top_k_sae import TopKSAE
 
 LASSO, GREEDY, AUTOENCODER = "lasso, online", "OMP, least squares", "autoencoder"
 WAYS = LASSO, GREEDY, AUTOENCODER
+_DECODED = 500_000  # rows that are decoded, passes counted, within 5 and `passes` passes
 FOUND = 0.9  # a feature counts as found from this cosine on, as is usual
 
 
@@ -35,7 +36,7 @@ class TwoStepLearning(Experiment):
     source = "Chaudhari & Hundia, 'how neural networks think at scale', 'The Challenges of Superposition'; Olshausen & Field 1996"
 
     class Params(Experiment.Params):
-        """Sizes; rows to learn from; worlds; passes over them; the lasso's penalty; samples that the autoencoder sees; rows judged."""
+        """Sizes; rows to learn from; worlds; passes over them at most; the lasso's penalty; samples that the autoencoder sees; rows judged."""
 
         n_features: Annotated[int, Field(ge=8)] = 128
         n_dims: PositiveInt = 32
@@ -159,8 +160,8 @@ def _learned(way: str, x: Tensor, judged: Tensor, params: Any, seed: int) -> tup
     lasso = way == LASSO
     decoder = FISTA(penalty=params.penalty, tolerance=1e-3) if lasso else OMP(n_active=params.n_active)
     found: LearntDictionary = sparse_coding(
-        x, params.n_features, decoder, directions="online" if lasso else "mod", passes=params.passes, batch_size=min(500, len(x)), seed=seed,
-        held_out=0.0, progress=False,
+        x, params.n_features, decoder, directions="online" if lasso else "mod", passes=max(5, min(params.passes, _DECODED // len(x))),
+        batch_size=min(500, len(x)), seed=seed, held_out=0.0, progress=False,
     )  # fmt: skip
     dense = found.encode(judged).dense()
     kept = dense.topk(params.n_active, dim=1)
