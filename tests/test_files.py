@@ -1,8 +1,10 @@
 """Files are there whole or not at all, and nothing in them is run."""
 
 import errno
+import json
 import os
 
+import numpy as np
 import pytest
 import torch
 
@@ -44,3 +46,10 @@ def test_a_file_that_is_cut_is_refused_and_its_sum_differs(tmp_path):
     assert sha256_of(tmp_path / "a") != before
     with pytest.raises(ValueError, match="is not a whole safetensors file"):
         read_tensors(tmp_path / "a")
+
+
+def test_numbers_of_numpy_are_written_as_numbers_and_other_things_are_refused(tmp_path):
+    write_json(tmp_path / "facts.json", {"count": np.int64(3), "rate": np.float32(0.5)})
+    assert json.loads((tmp_path / "facts.json").read_text()) == {"count": 3, "rate": 0.5}
+    with pytest.raises(TypeError, match="is no JSON"):
+        write_json(tmp_path / "facts.json", {"what": object()})

@@ -38,14 +38,14 @@ def write_whole(path: str | Path, data: bytes, scratch: Path | None = None) -> N
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write JSON, whole or not at all."""
-    write_whole(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+    write_whole(path, (json.dumps(value, indent=1, allow_nan=False, default=as_number) + "\n").encode())
 
 
 def write_tensors(path: str | Path, tensors: "Mapping[str, Tensor]", facts: Mapping[str, Any]) -> None:
     """Write tensors and facts (JSON values) to one file. Raises FileNotFoundError for a folder that is not there."""
     from safetensors.torch import save
 
-    metadata = {_HEADER: json.dumps(dict(facts), default=lambda number: number.item())}  # NumPy's numbers are no JSON
+    metadata = {_HEADER: json.dumps(dict(facts), default=as_number)}
     data = save({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, metadata=metadata)
     if not Path(path).absolute().parent.is_dir():
         raise FileNotFoundError(f"no folder {Path(path).absolute().parent} to save {Path(path).name} in")
@@ -68,6 +68,13 @@ def read_tensors(path: str | Path) -> "tuple[dict[str, Tensor], dict[str, Any]]"
     except ValueError:
         facts = {}
     return tensors, facts if isinstance(facts, dict) else {}
+
+
+def as_number(value: Any) -> Any:
+    """For `json.dumps(default=...)`: a number of NumPy, which JSON does not know. Raises TypeError for anything else."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} {value!r} is no JSON")
 
 
 def sha256_of(path: str | Path) -> str:

@@ -286,7 +286,7 @@ BAD = [
     ("saelens", "topk", {"tensors": {"W_skip": torch.zeros(4, 4)}}, "the weights have W_skip, which such an autoencoder has not"),
     ("saelens", "topk", {"tensors": {"scaling_factor": torch.full((9,), 2.0)}}, "scaling_factor of finetuning"),
     ("saelens", "topk", {"k": None}, "k is None; it must be an integer of at least 1"),
-    ("saelens", "topk", {"k": 10}, "n_active is 10; it must be an integer from 0 to 9"),
+    ("saelens", "topk", {"k": 10}, "n_active is 10 but there are 9 features"),
     (
         "saelens",
         "topk",

@@ -4,6 +4,7 @@ An order of rows is a permutation of all of them, drawn by sorting words of the 
 the same (seed, epoch), and any batch of it can be had without those before it.
 """
 
+import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -208,6 +209,20 @@ class Activations(Result):
         place = torch.arange(len(self))
         high, low, _, _ = draws.words(seed, draws.SHUFFLES, 0, epoch, place >> 32, place & 0xFFFFFFFF)
         return ((high << 31) ^ low).argsort(stable=True)
+
+    def digest(self) -> str:
+        """Of what the rows of all sites are: of the checksums of captured shards and which rows are selected, or else of every number."""
+        told = hashlib.sha256(repr(sorted(self.sites.items())).encode())
+        places = self._places(None)
+        if self.manifest is not None:
+            told.update("".join(f"{shard.file} {shard.sha256}\n" for shard in self.manifest.shards).encode())
+            told.update(places.numpy().tobytes())
+        else:
+            for site, dims in self.sites.items():
+                for part in places.split(max(1, _CHUNK // dims)):
+                    rows = self._gathered(site, part, torch.empty(0, dims))
+                    told.update(rows.numpy().tobytes())
+        return told.hexdigest()[:32]
 
     def moments(self) -> Moments:
         """Mean, covariance and norms of the one site, in one pass."""

@@ -163,7 +163,7 @@ class CodingRun:
         if len(self.held):
             seen = self.learnt().measure(self.held.select(slice(0, _MARK_ROWS)))
             told |= {"held_out_explained_variance": seen["explained_variance"], "held_out_l0": seen["l0"]}
-        self.history.append({name: value if math.isfinite(value) else 0.0 for name, value in told.items()})
+        self.history.append({name: value for name, value in told.items() if math.isfinite(value)})
         self.used, self.tally = torch.zeros_like(self.used), _Tally(torch.zeros_like(self.tally.total))
         if on_report is not None:
             on_report(dict(self.history[-1]))
@@ -244,6 +244,8 @@ class _Tally:
 def _unused_or_double(D: Float[Tensor, "features dims"], on: Int[Tensor, " features"], alike: float) -> Int[Tensor, " some"]:
     """Features that are never on, and the less used of each two whose cosine is above `alike`."""
     anew = on == 0
+    if alike >= 1:
+        return anew.nonzero()[:, 0]
     for first, gram in Dense(D.float()).gram_blocks():
         rows = torch.arange(first, first + len(gram))
         i, j = ((gram > alike) & (rows[:, None] < torch.arange(len(D)))).nonzero(as_tuple=True)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from tegum._compiled import kernels
 from tegum._threads import shared_out
-from tegum.learning._stepping import DROP, FALL, Stepper, Took
-from tegum.learning.autoencoders._base import Autoencoder, Moment, revival_error
+from tegum.learning._stepping import BETA1, BETA2, Stepper, Took
+from tegum.learning.autoencoders._base import Autoencoder, Moment
 from tegum.learning.autoencoders._k_sparse import KSparse, Lists
 from tegum.shapes import Float
 
@@ -59,11 +59,12 @@ class ListStepper(Stepper):
         pulled = self._spent(lists, centred, errors, more, lr)
         gradient = torch.from_numpy(errors[: d * rows].reshape(rows, d).sum(0)) - pulled
         self._adam_of("b_dec", gradient, lr)
-        for name, value in self.architecture.noted(weights, lists).items():
-            weights[name].copy_(value)
+        self.note(self.architecture.noted(weights, lists))
         on = torch.zeros(self.architecture.n_features, dtype=torch.bool)
         on[torch.from_numpy(lists.features)] = True
-        return Took(terms, len(lists.values) / rows, on)
+        last = errors[-rows * d :]
+        left = float(last @ last) * rows * len(self._ends) ** 2 / 4 if len(self._ends) > 1 else terms["error"]
+        return Took(terms, left, len(lists.values) / rows, on)
 
     @property
     def _compiled(self) -> ModuleType:
@@ -102,8 +103,7 @@ class ListStepper(Stepper):
         at[silent.numpy()] = np.arange(count)
         last = torch.from_numpy(errors[-rows * d :].reshape(rows, d)) * (-rows * len(self._ends) / 2)
         seen, directions = before[:, silent].requires_grad_(), self.weights["decoder"][silent].requires_grad_()
-        most = max(1, d // 2)
-        cost = self.architecture.revival * min(count / most, 1) * revival_error(seen, directions, last, min(most, count))
+        cost = self.architecture.revival_loss(seen, directions, last)
         slopes, along = torch.autograd.grad(cost, (seen, directions))
         terms["revival"] = float(cost.detach())
         return at, _flat(slopes.T @ centred), _flat(along), _flat(slopes.sum(0))
@@ -118,7 +118,7 @@ class ListStepper(Stepper):
         turns, nothing = "decoder" in self.trained, torch.empty(0)
         running = [_flat(kind.get(name, nothing)) for name in ("encoder", "decoder", "b_enc") for kind in (self.means, self.squares)]
         size, small = self.adam(lr)
-        adam, x = np.array([size, FALL, DROP, small, 1], np.float32), _flat(centred)
+        adam, x = np.array([size, BETA1, BETA2, small, 1], np.float32), _flat(centred)
         pulled: list[np.ndarray] = []
 
         def some(first: int, last: int) -> None:
@@ -133,8 +133,8 @@ class ListStepper(Stepper):
 
     def _adam_of(self, name: str, gradient: Tensor, lr: float) -> None:
         size, small = self.adam(lr)
-        self.means[name].mul_(FALL).add_(gradient, alpha=1 - FALL)
-        self.squares[name].mul_(DROP).addcmul_(gradient, gradient, value=1 - DROP)
+        self.means[name].mul_(BETA1).add_(gradient, alpha=1 - BETA1)
+        self.squares[name].mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
         self.weights[name].addcdiv_(self.means[name], self.squares[name].sqrt().add_(small), value=-size)
 
 

@@ -14,14 +14,15 @@ from torch import Tensor
 from tegum.learning.autoencoders._base import Autoencoder, Moment
 from tegum.shapes import Bool, Float
 
-FALL, DROP, SMALL = 0.9, 0.999, 1e-8
+BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
 
 @dataclass(frozen=True)
 class Took:
-    """What one step saw: the terms of its loss, the mean number of codes on, and which features were on at all."""
+    """What one step saw: the terms of its loss, the squared error, the mean number of codes on, and which features were on at all."""
 
     terms: dict[str, float]
+    error: float
     l0: float
     on: Bool[Tensor, " features"]
 
@@ -30,7 +31,7 @@ class Stepper(ABC):
     """An architecture, its weights, and two running means of gradients a weight that is trained: all but those that are `frozen`."""
 
     def __init__(self, architecture: Autoencoder, weights: Mapping[str, Tensor], frozen: Collection[str] = ()) -> None:
-        self.architecture = architecture
+        self.architecture, self.frozen = architecture, frozenset(frozen)
         self.weights = {name: value.detach().clone() for name, value in weights.items()}
         self.trained = [name for name in weights if name not in {*architecture.untrained, *frozen}]
         self.means = {name: torch.zeros_like(self.weights[name]) for name in self.trained}
@@ -40,6 +41,12 @@ class Stepper(ABC):
     @abstractmethod
     def step(self, x: Float[Tensor, "batch dims"], lr: float, now: Moment) -> Took:
         """Take one step."""
+
+    def note(self, updates: Mapping[str, Tensor]) -> None:
+        """Change weights that no gradient does, unless they are frozen."""
+        for name, value in updates.items():
+            if name not in self.frozen:
+                self.weights[name].copy_(value)
 
     def state(self) -> dict[str, Tensor]:
         """All that a training needs to go on."""
@@ -57,8 +64,8 @@ class Stepper(ABC):
 
     def adam(self, lr: float) -> tuple[float, float]:
         """The size of this step, and what is added to roots: the two biases of running means divided out."""
-        root = (1 - DROP**self.steps) ** 0.5
-        return lr * root / (1 - FALL**self.steps), SMALL * root
+        root = (1 - BETA2**self.steps) ** 0.5
+        return lr * root / (1 - BETA1**self.steps), EPS * root
 
 
 class TorchStepper(Stepper):
@@ -73,11 +80,10 @@ class TorchStepper(Stepper):
             for leaf in leaves.values():
                 leaf.requires_grad_(False)
             self._spend(dict(zip(leaves, gradients, strict=True)), lr)
-            for name, value in loss.updates.items():
-                self.weights[name].copy_(value)
+            self.note(loss.updates)
             on = loss.codes != 0
             terms = {name: float(value) for name, value in loss.terms.items()}
-            return Took(terms, float(on.sum()) / len(x), on.any(0))
+            return Took(terms, terms["error"] if loss.left is None else float(loss.left), float(on.sum()) / len(x), on.any(0))
 
     def _spend(self, gradients: Mapping[str, Tensor | None], lr: float) -> None:
         self.steps += 1
@@ -87,8 +93,8 @@ class TorchStepper(Stepper):
                 continue
             weight, mean, square = self.weights[name], self.means[name], self.squares[name]
             across = gradient - weight * (weight * gradient).sum(1, keepdim=True) if name == "decoder" else gradient
-            mean.mul_(FALL).add_(across, alpha=1 - FALL)
-            square.mul_(DROP).addcmul_(across, across, value=1 - DROP)
+            mean.mul_(BETA1).add_(across, alpha=1 - BETA1)
+            square.mul_(BETA2).addcmul_(across, across, value=1 - BETA2)
             weight.addcdiv_(mean, square.sqrt().add_(small), value=-size)
             if name == "decoder":
                 weight.div_(weight.norm(dim=1, keepdim=True).clamp(min=torch.finfo(weight.dtype).tiny))

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tegum.files import read_tensors, write_json, write_tensors
+from tegum.files import as_number, read_tensors, write_json, write_tensors
 from tegum.learning.sparse_autoencoder import SparseAutoencoder, read_saved
 
 _FACTS, _STATE, _LOCK = "training.json", "state.safetensors", "lock"
@@ -31,9 +31,11 @@ class TrainingFolder:
             yield cls(None)
             return
         place = Path(path)
+        if place.exists() and not place.is_dir():
+            raise ValueError(f"out is {place}, which is a file; it must be a folder, new or of this training")
         place.mkdir(parents=True, exist_ok=True)
         with _alone(place):
-            _same(place, json.loads(json.dumps(facts)))
+            _same(place, json.loads(json.dumps(facts, default=as_number)))
             yield cls(place)
 
     def kept(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -68,8 +70,9 @@ def digest_of(rows: Tensor) -> str:
 
 
 def _same(place: Path, facts: dict[str, Any]) -> None:
+    """Where nothing has been kept yet, the last call failed before there was anything to lose."""
     file = place / _FACTS
-    if not file.exists():
+    if not file.exists() or not list(place.glob("*.safetensors")):
         write_json(file, facts)
         return
     known = json.loads(file.read_text())
@@ -96,8 +99,10 @@ def _alone(place: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except ImportError:
             pass  # another system; two trainings in one folder are then not refused
-        except OSError:
+        except BlockingIOError:
             raise ValueError(f"another process is training in {place}") from None
+        except OSError:
+            pass  # a file system without locks: the same
         yield
     finally:
         os.close(handle)

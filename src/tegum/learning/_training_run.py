@@ -30,6 +30,8 @@ _LOOKED_AT = 1 << 16  # rows that the scale and the mean are taken from
 _MOST_SILENT = 10_000_000  # samples: what long runs use (Gao et al. 2024)
 _MARKS = 10  # looks at rows held out, and how many of these rows each takes
 _MARK_ROWS = 4096
+_MEMORY = 0.98  # of the mean L0 by which it is told how long a feature may be silent
+_SHOWN = 0.2  # seconds between two looks at the bar
 Report: TypeAlias = Mapping[str, int | float]
 Listener: TypeAlias = Callable[[int, Report], object]
 
@@ -102,10 +104,12 @@ class TrainingRun:
         seen = seen * self.factor
         centre = seen.double().mean(0).float()
         self.spread = float((seen - centre).double().square().sum(1).mean())
-        first = None if start is None else start.architecture.scaled(start.weights, self.factor)
+        first = None if start is None else start.architecture.with_unit_directions(start.architecture.scaled(start.weights, self.factor))
         begun = [first or self._begun(i, one, seen[: plan.batch_size], centre) for i, one in enumerate(described)]
         self.steppers = [self._stepper(one, weights) for one, weights in zip(described, begun, strict=True)]
         self.quiet = [torch.zeros(one.n_features, dtype=torch.int64) for one in described]  # samples since each feature was on
+        self.l0 = [float(getattr(one, "n_active", one.n_features / 16)) for one in described]  # a running mean
+        self.tallies = [_Tally() for _ in described]
         self.history: list[list[dict[str, int | float]]] = [[] for _ in described]
         self.step = 0
 
@@ -142,44 +146,46 @@ class TrainingRun:
         """From where the folder says to the last step."""
         plan = self.plan
         self._restore(folder)
-        tallies = [_Tally() for _ in self.steppers]
-        saved = since = time.monotonic()
+        saved = since = shown = time.monotonic()
         began = self.step
         with bar("training", plan.steps * plan.batch_size, "samples", progress) as tell:
             for x in self._batches():
-                for tally, took in zip(tallies, self.take(x), strict=True):
+                for tally, took in zip(self.tallies, self.take(x), strict=True):
                     tally.add(took)
+                now = time.monotonic()
                 if self.step % report_every == 0 or self.step == plan.steps:
-                    now = time.monotonic()
                     pace = (self.step - began) * plan.batch_size / max(now - since, 1e-9)
                     since, began = now, self.step
                     for i in range(len(self.steppers)):
-                        self._report(i, tallies[i], pace, on_report)
-                    tallies = [_Tally() for _ in self.steppers]
-                    tell(self.step * plan.batch_size, _line([h[-1] for h in self.history]))
-                    if now - saved >= save_every and self.step < plan.steps:
-                        folder.keep(*self._state())
-                        saved = now
+                        self._report(i, self.tallies[i], pace, on_report)
+                    self.tallies = [_Tally() for _ in self.steppers]
+                if now - shown >= _SHOWN:
+                    shown = now
+                    tell(self.step * plan.batch_size, _line([h[-1] for h in self.history if h]))
+                if now - saved >= save_every and self.step < plan.steps:
+                    folder.keep(*self._state())
+                    saved = time.monotonic()
 
     def take(self, x: Float[Tensor, "batch dims"]) -> list[Took]:
         """One step of each."""
         plan, all_took = self.plan, []
         for i, stepper in enumerate(self.steppers):
             one = stepper.architecture
-            silent = self.quiet[i] >= self._patience(one, self.history[i])
+            silent = self.quiet[i] >= self._patience(i)
             now = Moment(plan.ramp(self.step), silent.to(self.device) if bool(silent.any()) else None)
             took = stepper.step(x, plan.lr_of(one, self.step), now)
             self.quiet[i] = torch.where(took.on.cpu(), 0, self.quiet[i] + len(x))
+            self.l0[i] = _MEMORY * self.l0[i] + (1 - _MEMORY) * took.l0
             all_took.append(took)
         self.step += 1
         return all_took
 
-    def _patience(self, one: Autoencoder, history: list[dict[str, int | float]]) -> int:
+    def _patience(self, i: int) -> int:
         """How many samples a feature may be silent for."""
-        if self.plan.silent_after is not None:
-            return self.plan.silent_after
-        l0 = history[-1]["l0"] if history else getattr(one, "n_active", one.n_features / 16)
-        return int(min(max(self.plan.samples / 20, 20 * one.n_features / max(l0, 1e-3)), _MOST_SILENT))
+        plan, one = self.plan, self.steppers[i].architecture
+        if plan.silent_after is not None:
+            return plan.silent_after
+        return int(min(max(plan.samples / 20, 20 * one.n_features / max(self.l0[i], 1e-3)), _MOST_SILENT))
 
     def _batches(self) -> Iterator[Float[Tensor, "batch dims"]]:
         """From this step on; each pass has an order of its own."""
@@ -194,19 +200,19 @@ class TrainingRun:
     def _report(self, i: int, tally: "_Tally", pace: float, on_report: Listener | None) -> None:
         """Tell, and keep, how it has gone since the last report."""
         plan, one = self.plan, self.steppers[i].architecture
-        dead = float((self.quiet[i] >= self._patience(one, self.history[i])).double().mean())
+        dead = float((self.quiet[i] >= self._patience(i)).double().mean())
         lr = plan.lr_of(one, self.step - 1)
         told: dict[str, int | float] = {"step": self.step, "samples": self.step * plan.batch_size} | tally.means()
         if not math.isfinite(told["loss"]):
             raise ValueError(
                 f"the loss of {one} is {told['loss']} at step {self.step:,}: it diverged. Try a lower lr than {lr:.3g}, or look at the activations"
             )
-        told |= {"explained_variance": 1 - told["error"] / self.spread if self.spread else math.nan, "dead_share": dead, "lr": lr}
+        told |= {"explained_variance": 1 - told.pop("left") / self.spread if self.spread else math.nan, "dead_share": dead, "lr": lr}
         told["samples_per_second"] = pace
         if len(self.held) and self._at_mark(told):
             seen = measure(self._exported(i), self.held.select(slice(0, _MARK_ROWS)))
             told |= {"held_out_explained_variance": seen["explained_variance"], "held_out_l0": seen["l0"]}
-        self.history[i].append({name: value if math.isfinite(value) else 0.0 for name, value in told.items()})
+        self.history[i].append({name: value for name, value in told.items() if math.isfinite(value)})
         if on_report is not None:
             on_report(i, dict(self.history[i][-1]))
 
@@ -227,7 +233,7 @@ class TrainingRun:
 
     def _noted(self, i: int, activations: dict[str, Any]) -> SparseAutoencoder:
         sae = self._exported(i)
-        patience = self._patience(sae.architecture, self.history[i])
+        patience = self._patience(i)
         settings = asdict(self.plan) | {"scale_factor": self.factor, "silent_after": patience}
         sae.notes = {"activations": activations, "training": settings, "history": self.history[i]}
         if len(self.held):
@@ -237,13 +243,15 @@ class TrainingRun:
     def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors = {f"{i}/{name}": value for i, stepper in enumerate(self.steppers) for name, value in stepper.state().items()}
         tensors |= {f"{i}/quiet": quiet for i, quiet in enumerate(self.quiet)}
-        return tensors, {"step": self.step, "history": self.history}
+        tallies = [[tally.count, tally.sums] for tally in self.tallies]
+        return tensors, {"step": self.step, "history": self.history, "l0": self.l0, "tallies": tallies}
 
     def _restore(self, folder: TrainingFolder) -> None:
         if (kept := folder.kept()) is None:
             return
         tensors, facts = kept
-        self.step, self.history = facts["step"], facts["history"]
+        self.step, self.history, self.l0 = facts["step"], facts["history"], facts["l0"]
+        self.tallies = [_Tally(count, sums) for count, sums in facts["tallies"]]
         for i, stepper in enumerate(self.steppers):
             stepper.restore({name.partition("/")[2]: value for name, value in tensors.items() if name.startswith(f"{i}/")})
             self.quiet[i] = tensors[f"{i}/quiet"]
@@ -252,22 +260,25 @@ class TrainingRun:
 class _Tally:
     """Means over the steps since the last report."""
 
-    def __init__(self) -> None:
-        self.count, self.sums = 0, dict[str, float]()
+    def __init__(self, count: int = 0, sums: dict[str, float] | None = None) -> None:
+        self.count, self.sums = count, dict(sums or {})
 
     def add(self, took: Took) -> None:
         """One step."""
         self.count += 1
-        for name, value in {"loss": sum(took.terms.values()), **took.terms, "l0": took.l0}.items():
+        for name, value in {"loss": sum(took.terms.values()), **took.terms, "left": took.error, "l0": took.l0}.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 
     def means(self) -> dict[str, float]:
-        """Of loss, its terms, and L0."""
+        """Of loss, its terms, the squared error, and L0."""
         return {name: value / self.count for name, value in self.sums.items()}
 
 
 def _line(last: Sequence[Report]) -> str:
+    if not last:
+        return ""
     told = "; ".join(
-        f"loss {h['loss']:.4g}, L0 {h['l0']:.1f}, explained {h['explained_variance']:.3f}, dead {h['dead_share']:.1%}" for h in last
+        f"loss {h['loss']:.4g}, L0 {h['l0']:.1f}, explained {h.get('explained_variance', math.nan):.3f}, dead {h['dead_share']:.1%}"
+        for h in last
     )
     return f"{told}, {last[0]['samples_per_second']:,.0f} a second"

@@ -21,6 +21,7 @@ from tegum.decoders import Decoder
 from tegum.dictionaries import Dictionary
 from tegum.learning._coding_run import CodingRun, Plan, Report
 from tegum.learning._training_folder import TrainingFolder, digest_of
+from tegum.learning.fitting import rows_told
 from tegum.learning.learnt_dictionary import LearntDictionary, load_dictionary
 from tegum.learning.sparse_autoencoder import SparseAutoencoder
 from tegum.shapes import Float
@@ -152,8 +153,7 @@ def _learn(
     train, held = rows.split(plan.held_out, plan.seed) if plan.held_out else (rows, rows.select(slice(0, 0)))
     if len(train) < plan.batch_size:
         raise ValueError(f"there are {len(train):,} rows to learn from ({len(held):,} are held out), not one batch of {plan.batch_size:,}")
-    some = rows.read(torch.linspace(0, len(rows) - 1, min(64, len(rows))).long())
-    seen = {"name": rows.name, "site": rows.site, "rows": len(rows), "dims": rows.n_dims, "digest": digest_of(some)}
+    seen = rows_told(rows, known=out is not None)
     coder = {"decoder": type(decoder).__name__} | asdict(decoder)
     facts = {"plan": asdict(plan), "decoder": coder, "start": digest_of(start.float()), "rows": seen}
     with TrainingFolder.at(out, facts) as folder:

@@ -36,7 +36,7 @@ def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not
     scale: bool = True,
     engine: str = "auto",
     start: SparseAutoencoder | None = None,
-    frozen: Sequence[str] = (),
+    frozen: str | Sequence[str] = (),
     device: str | torch.device = "cpu",
     out: str | Path | None = None,
     save_every: float = 60.0,
@@ -49,15 +49,15 @@ def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not
     Parameters
     ----------
     what
-        A description such as `TopKSAE(n_features=4096, n_active=32)`, or several.
+        A description such as `TopKSAE(n_features=4096, n_active=32)`, or several; where each begins follows from the seed and its place among them.
     activations
-        What `tegum.activations.capture` returned, or anything that `tegum.activations.load` reads, of one site.
+        What `tegum.activations.capture` returned, or anything that `tegum.activations.load` reads, of one site; read as float32.
     samples
         Rows to train on, counted again in each pass; 20 passes or a million rows by default, whichever is less, and one pass at least.
     lr
         The rate of Adam; by default 2e-4 sqrt(2^14 / n_features), of each its own (Gao et al. 2024, figure 3).
     held_out
-        The chance that a document is held out (a row, where no documents are known): what `notes["held_out"]` is measured on.
+        The chance that a document is held out (a row, where no documents are known): what `notes["held_out"]` is measured on, if that is any row.
     warm_up, cool_down
         Shares of the steps over which the rate rises, and falls.
     silent_after
@@ -72,7 +72,8 @@ def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not
         for an encoder that is to be learnt for given directions.
     out
         A folder: the state of the training is kept there every `save_every` seconds, and the autoencoders when they are done
-        (0.safetensors, 1.safetensors, ...). The same call goes on with it, or returns what is done; the result is the same.
+        (0.safetensors, 1.safetensors, ...). The same call goes on with it, or returns what is done; the result is the same, bit
+        for bit on as many threads.
     on_report
         Called every `report_every` steps with the number of the autoencoder and a dict of numbers: step, samples, loss and its terms, l0,
         explained_variance, dead_share, lr, samples_per_second, and at times held_out_explained_variance and held_out_l0. Reports are kept in
@@ -88,6 +89,7 @@ def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not
         For arguments out of range, activations of several sites or fewer rows than a batch, an `out` that holds another training, and a loss that is
         no longer finite.
     """
+    frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
     described = [what] if isinstance(what, Autoencoder) else list(what)
     if not described or not all(isinstance(one, Autoencoder) for one in described):
         raise ValueError(
@@ -96,7 +98,7 @@ def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not
     rows = activations if isinstance(activations, Activations) else load(activations)
     if samples is None:
         samples = max(len(rows), min(20 * len(rows), 1_000_000), 1)
-    plan = Plan(samples, batch_size, lr, seed, held_out, warm_up, cool_down, silent_after, scale, engine, tuple(frozen))
+    plan = Plan(samples, batch_size, lr, seed, held_out, warm_up, cool_down, silent_after, scale, engine, frozen)
     check_count("report_every", report_every)
     check_number("save_every", save_every)
     if rows.n_dims < 1 or not len(rows):
@@ -108,7 +110,7 @@ def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not
         raise ValueError(
             f"start is {start.architecture} of {start.n_dims} dims; it must be the one autoencoder that is trained, on {rows.n_dims} dims, not {what}"
         )
-    facts = {"plan": asdict(plan), "autoencoders": [_told(one) for one in described], "rows": _rows_told(rows), "held_out": len(held)}
+    facts = {"plan": asdict(plan), "autoencoders": [_told(one) for one in described], "rows": rows_told(rows, known=out is not None)}
     if start is not None:
         facts["start"] = {name: digest_of(value.cpu()) for name, value in start.weights.items()}
     with TrainingFolder.at(out, facts) as folder:
@@ -124,7 +126,7 @@ def _told(one: Autoencoder) -> dict[str, Any]:
     return {"architecture": type(one).__name__} | asdict(one)
 
 
-def _rows_told(rows: Activations) -> dict[str, Any]:
-    """What is known of the activations, and a digest of some of them."""
-    some = rows.read(torch.linspace(0, len(rows) - 1, min(64, len(rows))).long())
-    return {"name": rows.name, "site": rows.site, "rows": len(rows), "dims": rows.n_dims, "digest": digest_of(some)}
+def rows_told(rows: Activations, *, known: bool) -> dict[str, Any]:
+    """What rows are, with a digest of them all where they are to be `known` again."""
+    told = {"name": rows.name, "site": rows.site, "rows": len(rows), "dims": rows.n_dims}
+    return told | ({"digest": rows.digest()} if known else {})

@@ -106,8 +106,9 @@ class LearntDictionary(Result):
             if not self.history:
                 raise ValueError(f"{self.decoder} is not told how many features are active: give n_active")
             n_active = max(1, math.ceil(self.history[-1]["l0"]))
+        notes = {name: value for name, value in self.notes.items() if name != "held_out"}  # which was measured with the decoder's codes
         weights = {"decoder": self.dictionary.dense(), "b_dec": self.centre.to(self.dtype)}
-        return SparseAutoencoder(MatchingPursuitSAE(n_features=self.n_features, n_active=n_active), weights, self.notes)
+        return SparseAutoencoder(MatchingPursuitSAE(n_features=self.n_features, n_active=n_active), weights, notes)
 
     def save(self, path: str | Path) -> None:
         """Write it to one .safetensors file, whole or not at all; `tegum.learning.load_dictionary` reads it."""

@@ -1,5 +1,6 @@
 """measure: what an autoencoder does to activations, over as many rows as there are, a batch at a time."""
 
+import math
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ def measure(sae: SparseAutoencoder, activations: Activations, *, rates: bool = F
     if not len(activations):
         raise ValueError("there are no rows to measure on")
     step = max(1, _HELD // sae.n_features)
-    d = sae.n_dims
+    d, device = sae.n_dims, sae.get_parameter("decoder").device
     fired = torch.zeros(sae.n_features, dtype=torch.int64)
     first, first_error = torch.zeros(d, dtype=torch.float64), torch.zeros(d, dtype=torch.float64)
     square = error = cosine = ratio = inner = size = 0.0
@@ -30,10 +31,10 @@ def measure(sae: SparseAutoencoder, activations: Activations, *, rates: bool = F
     for begin in range(0, len(activations), step):
         x = activations.read(slice(begin, begin + step), sae.dtype)
         with torch.no_grad():
-            z = sae.encode(x)
+            z = sae.encode(x.to(device))
             y = sae.decode(z)
-        fired += (z != 0).sum(0)
-        x, y = x.double(), y.double()
+        fired += (z != 0).sum(0).cpu()
+        x, y = x.double(), y.double().cpu()
         e, moved = x - y, x - shift
         first, first_error = first + moved.sum(0), first_error + e.sum(0)
         square, error = square + float(moved.square().sum()), error + float(e.square().sum())
@@ -46,11 +47,11 @@ def measure(sae: SparseAutoencoder, activations: Activations, *, rates: bool = F
     spread = square - float(first.square().sum()) / n
     told: dict[str, Any] = {
         "rows": n,
-        "explained_variance": 1 - error / spread if spread > 0 else 0.0,
-        "explained_variance_centred": 1 - (error - float(first_error.square().sum()) / n) / spread if spread > 0 else 0.0,
+        "explained_variance": 1 - error / spread if spread > 0 else math.nan,
+        "explained_variance_centred": 1 - (error - float(first_error.square().sum()) / n) / spread if spread > 0 else math.nan,
         "mean_cosine": cosine / n,
-        "norm_ratio": ratio / max(1, nonzero),
-        "shrinkage": size / inner if inner else 0.0,
+        "norm_ratio": ratio / nonzero if nonzero else math.nan,
+        "shrinkage": size / inner if inner else math.nan,
         "l0": int(fired.sum()) / n,
         "dead_share": float((fired == 0).double().mean()),
     }

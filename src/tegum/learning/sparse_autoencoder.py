@@ -140,7 +140,8 @@ def _check(architecture: Autoencoder, weights: Weights) -> None:
     shape = tuple(weights["decoder"].shape) if "decoder" in weights else ()
     if len(shape) != 2 or shape[0] != architecture.n_features:
         raise ValueError(f"the decoder has shape {shape}; {architecture} needs ({architecture.n_features}, dims)")
-    wanted = {name: tuple(value.shape) for name, value in architecture.begin(torch.zeros(shape), torch.zeros(shape[1])).items()}
+    begun = architecture.begin(torch.empty(shape, device="meta"), torch.empty(shape[1], device="meta"))
+    wanted = {name: tuple(value.shape) for name, value in begun.items()}
     found = {name: tuple(value.shape) for name, value in weights.items()}
     if wanted != found:
         raise ValueError(f"{type(architecture).__name__} has weights {wanted}, but these are {found}")

@@ -30,6 +30,13 @@ class World:
     n_active: int
     seed: int
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a world that there can not be."""
+        if self.kind not in WORLDS:
+            raise ValueError(f"there is no world {self.kind!r}; there are {', '.join(WORLDS)}")
+        if 5 * self.n_active > self.n_features or self.n_features % _FAMILY:
+            raise ValueError(f"{self.n_active} of {self.n_features} features on: a world needs five times as many features, in fours")
+
     @property
     def dictionary(self) -> Dictionary:
         """The true directions."""

@@ -5,8 +5,10 @@ one, the learned one polished by sparse coding, the true one) is read in four wa
 of four kinds and for growing numbers of samples. What a better dictionary gains at the same way of reading is what directions cost; what a better way
 of reading gains with the same dictionary is what inference costs (the amortisation gap of O'Neill, Gumran & Klindt 2024).
 
-All are held to as many codes a sample as features are on, on average: FISTA's are the largest of those it finds. Which of the two binds where, as
-the claims have it, was seen at other sizes first (128 features in 32 dims, 4 on); the thresholds are signs, not sizes.
+All are held to as many codes a sample as features are on, on average: FISTA's are the largest of those it finds, as shrunken as it finds them. The
+signs that are claimed were chosen after a first look at two worlds at the sizes of the preset 'paper', one copy of each, with an earlier polish; what
+that look had wrong is on record as refuted. Intervals are over samples and features of the dictionaries at hand, a few a world: another dictionary
+of the same kind may lie outside.
 """
 
 from collections.abc import Iterable
@@ -28,6 +30,9 @@ from tegum.learning.sparse_autoencoder import SparseAutoencoder
 
 DICTIONARIES = "learned", "polished", "true"
 READERS = "encoder", "matching pursuit", "OMP", "FISTA"
+MANY = 50_000  # rows
+ZIPF = "they come out within .03 of each other, the encoder ahead; why is open"
+EQUAL = "they come out equal to within .01: neither alone binds"
 _DECODED = 300_000  # rows that polishing decodes, passes counted, within 3 and 30 passes
 
 
@@ -35,6 +40,7 @@ class EncoderOrDictionary(Experiment):
     """Three dictionaries by four ways to read them, over how much data there is."""
 
     id = "C1"
+    version = 2
     title = "Encoder or dictionary: what holds a sparse autoencoder back, where the truth is known"
     source = "O'Neill, Gumran & Klindt 2024, 'Compute optimal inference and provable amortisation gap in sparse autoencoders'; Chanin et al. 2024"
 
@@ -59,10 +65,8 @@ class EncoderOrDictionary(Experiment):
 
     def cells(self, params: Params) -> list[Cell]:
         """One a world, a number of rows and a copy, the largest first."""
-        if unknown := [world for world in params.worlds if world not in WORLDS]:
-            raise ValueError(f"there is no world {unknown[0]!r}; there are {', '.join(WORLDS)}")
-        if 4 * params.n_active > params.n_features or params.n_features % 4:
-            raise ValueError(f"{params.n_active} of {params.n_features} features on: a world needs four times as many features, in fours")
+        for world in params.worlds:
+            World(world, params.n_features, params.n_dims, params.n_active, params.seed)
         return [
             Cell(world=w, rows=n, copy=c) for n in sorted(params.rows, reverse=True) for w in params.worlds for c in range(params.copies)
         ]
@@ -107,9 +111,8 @@ class EncoderOrDictionary(Experiment):
         """What polishing and a better reader gain, and which of the two binds."""
         params = rows.params
         most, least = max(params.rows), min(params.rows)
+        yield _polished(rows)
         for world in params.worlds:
-            for n in sorted(params.rows):
-                yield _polished(rows, world, n)
             yield _gain(
                 rows, world, most, ("true", "OMP"), ("true", "encoder"),
                 f"{world}: with the true directions at hand, OMP finds more of what is on than an encoder trained for them (F1, {most:,} rows)",
@@ -117,20 +120,22 @@ class EncoderOrDictionary(Experiment):
             yield _gain(
                 rows, world, most, ("learned", "OMP"), ("learned", "encoder"),
                 f"{world}: on its own dictionary, OMP finds more of what is on than the autoencoder's encoder (F1, {most:,} rows)",
+                ZIPF if world == "Zipf" and most >= MANY else "",
             )  # fmt: skip
             yield _gain(
                 rows, world, least, ("true", "OMP"), ("learned", "OMP"),
                 f"{world}: from few rows the dictionary binds: the true one gains OMP much (F1, {least:,} rows)",
             )  # fmt: skip
-        if "independent" in params.worlds:
+        if "independent" in params.worlds and most >= MANY:
             yield _gain(
                 rows, "independent", most, ("learned", "OMP"), ("true", "encoder"),
                 f"independent: with many rows inference binds: OMP on the learned directions beats an encoder for the true ones (F1, {most:,} rows)",
             )  # fmt: skip
-        if "in families" in params.worlds:
+        if "in families" in params.worlds and most >= MANY:
             yield _gain(
                 rows, "in families", most, ("true", "encoder"), ("learned", "OMP"),
                 f"in families: the dictionary binds from many rows too: an encoder for the true one beats OMP on the learned (F1, {most:,} rows)",
+                EQUAL,
             )  # fmt: skip
 
     def figures(self, rows: Rows) -> Iterable["figures.Figure"]:
@@ -158,11 +163,11 @@ class EncoderOrDictionary(Experiment):
             caption=f"Directions learned and polished, matched one to one to the true ones ({how}).",
         )  # fmt: skip
         table = _table(rows)
-        formats = dict.fromkeys(("F1", "explained", "codes", "directions"), ".3f") | {"rows": ",", "L0": ".2f"}
+        formats = dict.fromkeys(("F1", "explained", "codes", "directions", "absorbed"), ".3f") | {"rows": ",", "L0": ".2f"}
         yield figures.number_table(
             table, list(table), formats,
             caption="F1 of supports, codes a sample, explained variance, mean correlation of matched codes, mean cosine of matched "
-            f"directions ({how}).",
+            f"directions, and how often the autoencoder's features absorb a true one ({how}).",
         )  # fmt: skip
 
 
@@ -199,12 +204,13 @@ def _f1_of(rows: Rows, world: str, n: int, name: str, reader: str) -> tuple[floa
     return value, interval(value, influence)
 
 
-def _gain(rows: Rows, world: str, n: int, one: tuple[str, str], other: tuple[str, str], statement: str) -> Claim:
+def _gain(rows: Rows, world: str, n: int, one: tuple[str, str], other: tuple[str, str], statement: str, refuted: str = "") -> Claim:
     """How much more F1 one has than the other, sample by sample."""
     (a, more), (b, less) = (f1(_counts(rows, world, n, *which)) for which in (one, other))
     return Claim(
         statement, a - b, interval=interval(a - b, more - less), expected=(0, None),
         reason=f"95% over {len(more):,} samples that both read, by the delta method; the assignment of features is taken as given",
+        on_record="refuted" if refuted else "holds", record_reason=refuted,
     )  # fmt: skip
 
 
@@ -212,19 +218,21 @@ def _scores(rows: Rows, world: str, n: int, name: str) -> np.ndarray:
     return np.concatenate([row.directions[DICTIONARIES.index(name)] for row in _at(rows, world, n)])
 
 
-def _polished(rows: Rows, world: str, n: int) -> Claim:
-    gain = _scores(rows, world, n, "polished") - _scores(rows, world, n, "learned")
+def _polished(rows: Rows) -> Claim:
+    params = rows.params
+    gains = [_scores(rows, w, n, "polished") - _scores(rows, w, n, "learned") for w in params.worlds for n in params.rows]
+    gain = np.concatenate(gains)
     return Claim(
-        f"{world}: polishing brings learned directions nearer to the true ones (cosine, {n:,} rows)", float(gain.mean()),
+        "polishing brings learned directions nearer to the true ones (mean cosine, over all worlds and numbers of rows)", float(gain.mean()),
         interval=interval(float(gain.mean()), gain), expected=(0, None),
-        reason=f"95% over {len(gain)} true features, each with the direction matched to it, taken as independent",
+        reason=f"95% over {len(gain):,} true features, each with the direction matched to it, taken as independent; by world in the figure",
     )  # fmt: skip
 
 
 def _table(rows: Rows) -> dict[str, list[Any]]:
     params, columns = (
         rows.params,
-        {name: [] for name in ("world", "rows", "dictionary", "reader", "F1", "L0", "explained", "codes", "directions")},
+        {name: [] for name in ("world", "rows", "dictionary", "reader", "F1", "L0", "explained", "codes", "directions", "absorbed")},
     )
     for world in params.worlds:
         for n in sorted(params.rows):

@@ -112,14 +112,15 @@ def _prices(falling: Sequence[Row], penalties: np.ndarray) -> Iterable[Claim]:
     if not found:
         return
     name, m = f"importance {_decays(falling)}", falling[0].W.shape[-1]
-    rises = {row.density: float(row.loss[k] / row.loss[0]) for row, k in found}
+    rises = {(row.density, row.decay): float(row.loss[k] / row.loss[0]) for row, k in found}
     yield Claim(
         f"{name}: the first network without superposition has a higher loss than the unpenalised one: least ratio of the losses over densities",
         min(rises.values()), expected=(1, None), source=f"{PAPER}: 'at the cost of a higher loss'",
     )  # fmt: skip
     sparsest = min(rises)
     yield Claim(
-        f"{name}: where features are sparse (density {sparsest:g}) that is a large price: ratio of the losses", rises[sparsest], expected=(2, None),
+        f"{name}: where features are sparse (density {sparsest[0]:g}) that is a large price: ratio of the losses",
+        rises[sparsest], expected=(2, None),
         reason="large is taken to be twice", source=f"{BLOG}: 'comes at a large performance cost'",
     )  # fmt: skip
     yield Claim(

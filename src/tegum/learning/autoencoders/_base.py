@@ -3,8 +3,8 @@
 x is encoded from what is left of it without `b_dec`, by the rows of `encoder` (features, dims) and a bias a feature, and decoded as the sum of the
 rows of `decoder` by their codes, and `b_dec`. Other programs keep these tables under other names, transposed or not: `learning/formats/` knows.
 
-Losses are sums of squares over dims, means over samples, of x whose mean square is the number of dims: `fit` sees to that (as Anthropic's update of
-April 2024 does), and folds the factor into the biases when it is done.
+Losses are sums of squares over dims, means over samples, of x whose mean square is the number of dims: `fit` sees to that (as Templeton et al. 2024,
+'Scaling monosemanticity', do), and folds the factor into the biases when it is done.
 """
 
 from abc import ABC, abstractmethod
@@ -12,23 +12,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from tegum.checks import check_count
+from tegum.checks import check_count, check_number
 from tegum.shapes import Bool, Float
 
 Weights: TypeAlias = Mapping[str, Tensor]
+_UNIT = 1e-5  # how far from 1 roundings leave a length
 _REVIVED = 2  # a loss of revival looks at no more than dims over this many features (Gao et al. 2024, appendix A.2)
 
 
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """What one batch costs: `terms` add up to `total`; `codes` are those of training; `updates` are weights that no gradient changes."""
+    """What one batch costs: `terms` add up to `total`; `codes` are those of training; `updates` are weights that no gradient changes.
+
+    `left` is the squared error of the whole reconstruction, where the term "error" is another.
+    """
 
     terms: dict[str, Tensor]
     codes: Float[Tensor, "batch features"]
     updates: dict[str, Tensor] = field(default_factory=dict)
+    left: Tensor | None = None
 
     @property
     def total(self) -> Float[Tensor, ""]:
@@ -56,16 +62,19 @@ class Autoencoder(ABC):
     """
 
     in_units: ClassVar[tuple[str, ...]] = ("b_enc", "b_dec")  # weights that scale as x does
+    per_code: ClassVar[tuple[str, ...]] = ("encoder", "b_enc")  # weights that scale, feature by feature, as its code does
     untrained: ClassVar[tuple[str, ...]] = ()  # weights that no gradient changes
 
     n_features: int
     revival: int | float = 1 / 32
 
     def __post_init__(self) -> None:
-        """Check every field once, here: a description that exists is one that can be trained."""
+        """Check every field once, here: a description that exists is one that can be trained. Numbers of NumPy become Python's."""
+        for name in self.__dataclass_fields__:
+            if isinstance(value := getattr(self, name), np.generic):
+                object.__setattr__(self, name, value.item())
         check_count("n_features", self.n_features)
-        if not self.revival >= 0:
-            raise ValueError(f"revival is {self.revival!r}; it must be a number of at least 0")
+        check_number("revival", self.revival)
         self._check()
 
     def _check(self) -> None:  # noqa: B027 - most have nothing to add
@@ -95,16 +104,43 @@ class Autoencoder(ABC):
         """The weights that do for factor x what these do for x: codes are larger by the factor, directions are the same."""
         return {name: value * factor if name in self.in_units else value for name, value in weights.items()}
 
+    def with_unit_directions(self, weights: Weights) -> dict[str, Tensor]:
+        """Weights of the same reconstructions whose directions have length 1, as those of a training do: codes are longer by what these were."""
+        lengths = weights["decoder"].norm(dim=1)
+        if float((lengths - 1).abs().max()) < _UNIT:
+            return dict(weights)
+        told = {
+            name: value * (lengths if value.ndim == 1 else lengths[:, None]) for name, value in weights.items() if name in self.per_code
+        }
+        return dict(weights) | told | {"decoder": weights["decoder"] / lengths[:, None].clamp(min=torch.finfo(lengths.dtype).tiny)}
+
     def _revive(
         self, weights: Weights, before: Float[Tensor, "batch features"], error: Float[Tensor, "batch dims"], now: Moment
     ) -> dict[str, Tensor]:
         """The term of revival, where there is any: the squared error of explaining `error` by silent features."""
         silent = now.silent
-        if silent is None or not self.revival or not (count := int(silent.sum())):
+        if silent is None or not self.revival or not silent.any():
             return {}
-        most = max(1, error.shape[1] // _REVIVED)
-        value = revival_error(before[:, silent], weights["decoder"][silent], error.detach(), min(most, count))
-        return {"revival": self.revival * min(count / most, 1) * value}
+        return {"revival": self.revival_loss(before[:, silent], weights["decoder"][silent], error.detach())}
+
+    def revival_loss(
+        self, before: Float[Tensor, "batch silent"], directions: Float[Tensor, "silent dims"], error: Float[Tensor, "batch dims"]
+    ) -> Float[Tensor, ""]:
+        """Of silent features alone: less where they are few."""
+        count, most = before.shape[1], max(1, error.shape[1] // _REVIVED)
+        return self.revival * min(count / most, 1) * _revival_error(before, directions, error, min(most, count))
+
+
+def like_lengths(one: Autoencoder, weights: Weights, length: float | None = None) -> dict[str, Tensor]:
+    """Weights whose directions are all of one length (of this one), to rounding. Raises ValueError for others, which have no equal with length 1."""
+    lengths = weights["decoder"].norm(dim=1)
+    wanted = float(lengths.mean()) if length is None else length
+    if float((lengths - wanted).abs().max()) > 1e-3 * wanted:
+        raise ValueError(
+            f"the directions have lengths from {float(lengths.min()):.3g} to {float(lengths.max()):.3g}; a training keeps them at 1, and which "
+            f"codes of a {type(one).__name__} are on would change with them: give one whose directions are alike"
+        )
+    return dict(weights)
 
 
 def squared_error(x: Float[Tensor, "batch dims"], y: Float[Tensor, "as_many as_wide"]) -> Float[Tensor, ""]:
@@ -112,7 +148,7 @@ def squared_error(x: Float[Tensor, "batch dims"], y: Float[Tensor, "as_many as_w
     return (x - y).square().sum(1).mean()
 
 
-def revival_error(
+def _revival_error(
     before: Float[Tensor, "batch silent"], directions: Float[Tensor, "silent dims"], error: Float[Tensor, "batch dims"], most: int
 ) -> Float[Tensor, ""]:
     """The squared error left of x - y when the `most` silent features with the largest pre-activations explain it, at those."""

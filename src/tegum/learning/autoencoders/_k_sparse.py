@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from tegum._threads import shared_out
-from tegum.learning.autoencoders._base import Autoencoder, Weights
+from tegum.learning.autoencoders._base import Autoencoder, Weights, like_lengths
 from tegum.shapes import Float
 
 
@@ -26,6 +26,10 @@ class KSparse(Autoencoder):
     def ends(self) -> list[int]:
         """Where the levels of its loss end, in features: one that has them all, unless it says otherwise."""
         return [self.n_features]
+
+    def with_unit_directions(self, weights: Weights) -> dict[str, Tensor]:
+        """Raises ValueError where lengths differ: they weigh in on which codes are largest."""
+        return super().with_unit_directions(like_lengths(self, weights))
 
     @abstractmethod
     def listed(self, before: Float[Tensor, "batch features"], weights: Weights) -> Lists:
@@ -64,6 +68,7 @@ def listed_above(before: Float[Tensor, "batch features"], count: int, guess: flo
     if len(values) <= count:
         return Lists(starts, features, values)
     least = np.partition(values, len(values) - count)[len(values) - count]
-    kept = values >= least
+    kept = values > least
+    kept[np.flatnonzero(values == least)[: count - int(kept.sum())]] = True  # of equal ones the first
     sums = np.concatenate([[0], np.cumsum(kept)])
     return Lists(sums[starts], features[kept], values[kept])

@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tegum.checks import check_below, check_number
+from tegum.checks import check_number
 from tegum.learning.autoencoders._base import ALONE, Loss, Moment, Weights, squared_error
 from tegum.learning.autoencoders._k_sparse import KSparse, Lists, listed_above
 from tegum.shapes import Float
 
-_MEMORY = 0.99  # of the mean of thresholds
+_MEMORY = 0.95  # of the mean of thresholds: some twenty batches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +22,15 @@ class BatchTopKSAE(KSparse):
     """`n_active` codes a sample on average, which need be no whole number."""
 
     in_units: ClassVar[tuple[str, ...]] = ("b_enc", "b_dec", "threshold")
+    per_code: ClassVar[tuple[str, ...]] = ("encoder", "b_enc", "threshold")
     untrained: ClassVar[tuple[str, ...]] = ("threshold",)
 
     n_active: int | float
 
     def _check(self) -> None:
         check_number("n_active", self.n_active, zero=False)
-        check_below("n_active", int(self.n_active), self.n_features + 1)
+        if self.n_active > self.n_features:
+            raise ValueError(f"n_active is {self.n_active!r} but there are {self.n_features:,} features")
 
     def begin(self, decoder: Float[Tensor, "features dims"], centre: Float[Tensor, " dims"]) -> dict[str, Tensor]:
         """As every autoencoder; the threshold is not known yet."""

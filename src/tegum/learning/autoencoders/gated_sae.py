@@ -21,6 +21,7 @@ class GatedSAE(Autoencoder):
     """`penalty` times the sum of what the gates see is added to the two squared errors."""
 
     in_units: ClassVar[tuple[str, ...]] = ("b_gate", "b_mag", "b_dec")
+    per_code: ClassVar[tuple[str, ...]] = ("encoder", "b_gate", "b_mag")
 
     penalty: int | float = 5.0
 

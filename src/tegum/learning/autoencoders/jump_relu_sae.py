@@ -1,7 +1,8 @@
 """JumpReLU: pre-activations above a threshold that each feature learns (Rajamanoharan et al. 2024, 'Jumping ahead').
 
 |x - y|^2 + penalty * (how many codes are on), whose gradient with respect to a threshold is that of the expected loss, estimated from the
-pre-activations within half a bandwidth of it (sec. 4 there). With `target` instead of a penalty, 2 / target * (on - target)^2, as in Gemma Scope 2.
+pre-activations within half a bandwidth of it (sec. 4 there). With `target` instead of a penalty, 2 / target * (on - target)^2, as
+SAELens has it after Gemma Scope 2.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ class JumpReLUSAE(Autoencoder):
     """
 
     in_units: ClassVar[tuple[str, ...]] = ("b_enc", "b_dec", "threshold")
+    per_code: ClassVar[tuple[str, ...]] = ("encoder", "b_enc", "threshold")
 
     penalty: int | float = 1.0
     target: int | float | None = None

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tegum.checks import check_count
 from tegum.dictionaries._largest import largest_one
-from tegum.learning.autoencoders._base import ALONE, Autoencoder, Loss, Moment, Weights
+from tegum.learning.autoencoders._base import ALONE, Autoencoder, Loss, Moment, Weights, like_lengths
 from tegum.shapes import Float
 
 
@@ -21,6 +21,7 @@ class MatchingPursuitSAE(Autoencoder):
     """`n_active` steps, each of which takes a feature at a positive code; one may be taken again, and then its codes add up."""
 
     in_units: ClassVar[tuple[str, ...]] = ("b_dec",)
+    per_code: ClassVar[tuple[str, ...]] = ()
 
     n_active: int
 
@@ -30,6 +31,10 @@ class MatchingPursuitSAE(Autoencoder):
     def begin(self, decoder: Float[Tensor, "features dims"], centre: Float[Tensor, " dims"]) -> dict[str, Tensor]:
         """Directions and the mean of x."""
         return {"decoder": decoder, "b_dec": centre}
+
+    def with_unit_directions(self, weights: Weights) -> dict[str, Tensor]:
+        """Raises ValueError for others: at another length, steps are of another size, and codes another function of x."""
+        return like_lengths(self, weights, 1.0)
 
     def before(self, weights: Weights, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch features"]:
         """Correlations of x - b_dec with the directions."""

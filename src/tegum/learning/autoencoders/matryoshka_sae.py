@@ -44,4 +44,4 @@ class MatryoshkaSAE(BatchTopKSAE):
             y = y + z[:, first:last] @ weights["decoder"][first:last]
             errors.append(squared_error(x, y))
         terms = {"error": torch.stack(errors).mean()} | self._revive(weights, before, x - y, now)
-        return Loss(terms, z, self.lowered(weights, z))
+        return Loss(terms, z, self.lowered(weights, z), left=errors[-1])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tegum.checks import check_below, check_count
+from tegum.checks import check_count
 from tegum.dictionaries._largest import largest
 from tegum.learning.autoencoders._base import ALONE, Loss, Moment, Weights, squared_error
 from tegum.learning.autoencoders._k_sparse import KSparse, Lists, listed_rows
@@ -20,7 +20,8 @@ class TopKSAE(KSparse):
 
     def _check(self) -> None:
         check_count("n_active", self.n_active)
-        check_below("n_active", self.n_active, self.n_features + 1)
+        if self.n_active > self.n_features:
+            raise ValueError(f"n_active is {self.n_active!r} but there are {self.n_features:,} features")
 
     def encode(self, weights: Weights, x: Float[Tensor, "batch dims"]) -> Float[Tensor, "batch features"]:
         """The largest pre-activations of each sample, where they are positive."""

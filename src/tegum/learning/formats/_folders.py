@@ -1,8 +1,7 @@
 """FolderFormat: a folder of one file of weights and one of JSON; how such folders are read and written, and how weights are renamed and turned.
 
 A new folder is written beside its place and renamed, and in one that is written over the JSON goes first and comes last: weights never stand beside
-a JSON that is not theirs. A pickle (.pt) is read by
-torch's loader of tensors alone, which runs nothing.
+a JSON that is not theirs. A pickle (.pt) is read by torch's loader of tensors alone, which runs nothing.
 """
 
 import io
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from tegum.checks import check_count
-from tegum.files import read_tensors, write_whole
+from tegum.files import as_number, read_tensors, write_whole
 from tegum.learning.autoencoders._base import Autoencoder, Weights
 from tegum.learning.formats._base import Format
 from tegum.learning.sparse_autoencoder import SparseAutoencoder
@@ -58,7 +57,7 @@ class FolderFormat(Format):
         config, tensors = self.given(sae)
         held = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
         data = _pickled(held) if self.files[0].endswith(".pt") else _safe(held)
-        text = json.dumps(config, indent=1, allow_nan=False) + "\n"
+        text = json.dumps(config, indent=1, allow_nan=False, default=as_number) + "\n"
         _write_folder(path.resolve(), dict(zip(self.files, (data, text.encode()), strict=True)))
 
     @abstractmethod
