@@ -40,7 +40,6 @@ class EncoderOrDictionary(Experiment):
     """Three dictionaries by four ways to read them, over how much data there is."""
 
     id = "C1"
-    version = 2
     title = "Encoder or dictionary: what holds a sparse autoencoder back, where the truth is known"
     source = "O'Neill, Gumran & Klindt 2024, 'Compute optimal inference and provable amortisation gap in sparse autoencoders'; Chanin et al. 2024"
 
