@@ -138,3 +138,37 @@ def test_sparse_coding_is_asked_for_as_the_way_says(monkeypatch):
         with pytest.raises(StopIteration):
             two_step_learning._learned(way, torch.zeros(600, 24), torch.zeros(5, 24), params, 0)
     assert asked == [("FISTA", "online"), ("OMP", "mod")]
+
+
+def test_both_draw_their_figures_with_a_line_for_every_number():
+    first = list(EncoderOrDictionary().figures(factorial(lambda world, n, dictionary, reader: 0.7)))
+    assert len(first) == 2 + 1 + 1  # a world each, directions over rows, the table
+    assert len(first[-1].data[0].cells.values[0]) == 2 * 2 * len(DICTIONARIES) * len(READERS)
+    second = list(TwoStepLearning().figures(learnt(lambda way, n: 0.9)))
+    assert len(second) == 2 + 1 + 1
+    assert len(second[-1].data[0].cells.values[0]) == 2 * 2 * len(WAYS)
+
+
+def test_a_run_of_each_at_the_least_sizes_gives_rows_that_can_be_judged():
+    small = {"n_features": 16, "n_dims": 8, "n_active": 2, "worlds": ("in families",), "samples": 5_000, "judged": 200}
+    for experiment, more in ((EncoderOrDictionary(), {"rows": (300,), "copies": 1}), (TwoStepLearning(), {"rows": (300,), "passes": 3})):
+        params = experiment.Params(**small, **more)
+        rows = Rows(params, [experiment.run(cell, params).of(cell) for cell in experiment.cells(params)])
+        assert {claim.verdict for claim in experiment.claims(rows)} <= {"holds", "undecided", "refuted"}
+        assert list(experiment.figures(rows))
+
+
+def test_the_variance_that_c2_tells_is_explained_by_the_codes_that_it_counts():
+    params = params_of(TwoStepLearning, n_features=16, n_dims=8, n_active=2, passes=3)
+    x = World("independent", 16, 8, 2, 0).codes(400, step=0) @ World("independent", 16, 8, 2, 0).dictionary.dense()
+    table, z, y, _ = two_step_learning._learned(LASSO, x, x[:50], params, 0)
+    assert int((z != 0).sum(1).max()) <= 2
+    centre = y - z @ table
+    torch.testing.assert_close(centre, centre[:1].expand_as(centre), rtol=0, atol=1e-5)
+
+
+def test_worlds_that_there_can_not_be_are_refused_before_any_work():
+    for experiment in (EncoderOrDictionary(), TwoStepLearning()):
+        for bad in ({"n_active": 16}, {"n_features": 66}, {"worlds": ("nowhere",)}):
+            with pytest.raises(ValueError, match="world"):
+                experiment.cells(params_of(experiment, **bad))

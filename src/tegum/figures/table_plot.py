@@ -19,10 +19,12 @@ def number_table(data: Any, columns: Sequence[str], formats: Mapping[str, str] |
     frame, formats = table(data, *columns), formats or {}
     words = [[_written(value, formats.get(name, "")) for value in frame[name]] for name in columns]
     words[0] = [word if i == 0 or word != words[0][i - 1] else "" for i, word in enumerate(words[0])]
+    widths = [max(map(len, [*column, *name.split()])) + 2 for name, column in zip(columns, words, strict=True)]
     sides = ["left" if frame[name].dtype.kind in "OUS" else "right" for name in columns]
     plain = {"fill": {"color": "rgba(0,0,0,0)"}, "line": {"color": FAINT, "width": 1}, "align": sides}
     figure = go.Figure(
         go.Table(
+            columnwidth=widths,
             header={"values": [f"<b>{name}</b>" for name in columns], "height": _HEAD, "font": {"size": 11}, **plain},
             cells={"values": words, "height": _LINE, **plain},
         )

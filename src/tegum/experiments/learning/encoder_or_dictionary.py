@@ -249,6 +249,7 @@ def _table(rows: Rows) -> dict[str, list[Any]]:
                         *means,
                         float(_scores(rows, world, n, name).mean()),
                     ]
+                    values.append(float(np.mean([row.absorbed for row in here])) if place == 0 else float("nan"))
                     for column, value in zip(columns.values(), values, strict=True):
                         column.append(value)
     return columns
