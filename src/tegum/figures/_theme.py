@@ -21,7 +21,6 @@ Scale = tuple[tuple[float, str], ...]
 
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
-THEORY = ", theory"  # behind the name of what a curve is the theory of
 DASHES = ("dash", "dot", "dashdot", "longdash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 INK = "#767b82"
@@ -106,11 +105,11 @@ def finished(figure: go.Figure, caption: str, **layout: Any) -> go.Figure:
 def add_references(figure: go.Figure, curves: Any = None, levels: Any = None, marks: Any = None, colours: Any = None) -> None:
     """Draw reference `curves` (name -> (x, y)), horizontal `levels` and vertical `marks` (name -> value) in dashes of the text's grey.
 
-    A curve that is called like a series of `colours` (name -> colour), with ", theory" behind it, has that colour.
+    A curve that is called like a series of `colours` (name -> colour), with ", theory" or another word behind it, has that colour.
     """
-    own = {f"{name}{THEORY}": colour for name, colour in (colours or {}).items()}
     for dash, (name, (x, y)) in zip(cycle(DASHES), (curves or {}).items()):
-        style = {"color": own.get(name, INK), "width": 1.8, "dash": DASHES[0] if name in own else dash}
+        own = (colours or {}).get(name.rpartition(", ")[0])
+        style = {"color": own or INK, "width": 1.8, "dash": DASHES[0] if own else dash}
         figure.add_scatter(x=array(x), y=array(y), name=name, mode="lines", line=style)
     line, words = {"color": INK, "width": 1.2, "dash": "dot"}, {"font": {"size": 11, "color": INK}, "padding": 3, "textangle": 0}
     for name, value in (levels or {}).items():

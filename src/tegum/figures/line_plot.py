@@ -20,7 +20,8 @@ def lines(
     """Column `y` against column `x` of a table, sorted by x, with a line a value of column `colour`; `mode` "lines" or "markers" draws those alone.
 
     `error` names two columns with the lower and upper end of an interval. `span` holds x besides the table's that a log axis is for. `curves`,
-    `levels` and `marks` are references; a curve "NAME, theory" has the colour of the line NAME. Raises ValueError when a column is missing.
+    `levels` and `marks` are references; a curve "NAME, theory" (or another word) has the colour of the line NAME. Raises ValueError when a column
+    is missing.
     """
     frame = table(data, x, y, colour, *(error or ()))
     groups = [("", frame)] if colour is None else [(str(name), part) for name, part in frame.groupby(colour, sort=True)]

@@ -153,13 +153,15 @@ class EncoderOrDictionary(Experiment):
                 x_title="F1 of what is on", y_title=" ",
                 caption=f"Features {world}: who is found on in samples not seen before, from {most:,} rows ({how}). Bars: 95%, over samples.",
             )  # fmt: skip
+        sizes = sorted(params.rows)
         course = [
-            {"rows": n, "mcc": _scores(rows, world, n, name).mean(), "what": f"{world}, {name}"}
-            for world in params.worlds for name in DICTIONARIES[:2] for n in sorted(params.rows)
+            {"rows": n, "mcc": _scores(rows, world, n, "polished").mean(), "world": world} for world in params.worlds for n in sizes
         ]  # fmt: skip
+        learned = {f"{world}, learned": (sizes, [_scores(rows, world, n, "learned").mean() for n in sizes]) for world in params.worlds}
         yield figures.lines(
-            course, "rows", "mcc", "what", colour_title="", log_x=True, x_title="rows to learn from", y_title="mean cosine of matched directions",
-            caption=f"Directions learned and polished, matched one to one to the true ones ({how}).",
+            course, "rows", "mcc", "world", colour_title="", log_x=True, x_title="rows to learn from", y_title="mean cosine of matched directions",
+            curves=learned,
+            caption=f"Directions as the autoencoder learned them (dashed) and polished (solid), matched one to one to the true ones ({how}).",
         )  # fmt: skip
         table = _table(rows)
         formats = dict.fromkeys(("F1", "explained", "codes", "directions", "absorbed"), ".3f") | {"rows": ",", "L0": ".2f"}
