@@ -14,6 +14,7 @@ from tegum import _kernel_numba
 from tegum._compiled import kernels
 from tegum._kernel_numba import kernel
 
+ALIVE = []  # numba takes the environment of what it finds on disk from what is alive, or else imports its module, which here has no name
 SOURCE = "def doubled(x):\n    return 2 * x\n"
 
 
@@ -23,6 +24,7 @@ def compiled_and_found(path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     doubled = kernel(module.doubled)
+    ALIVE.append(doubled)
     assert doubled(21) == 42
     return sum(doubled.stats.cache_misses.values()), sum(doubled.stats.cache_hits.values())
 
