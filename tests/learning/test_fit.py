@@ -353,6 +353,13 @@ def test_rows_that_changed_anywhere_are_other_rows(tmp_path, x):
         fit(one, changed, out=tmp_path / "one", **QUICK)
 
 
+def test_a_training_that_diverged_leaves_no_state_that_is_not_finite(tmp_path, x):
+    with pytest.raises(ValueError, match="diverged"):
+        fit(JumpReLUSAE(n_features=48), x, out=tmp_path, lr=1e30, save_every=0.0, **QUICK)
+    kept = tmp_path / "state.safetensors"
+    assert not kept.exists() or all(value.isfinite().all() for value in read_tensors(kept)[0].values())
+
+
 def test_a_call_that_failed_before_it_kept_anything_leaves_the_folder_free(tmp_path, x):
     one = JumpReLUSAE(n_features=48)
     with pytest.raises(ValueError, match="engine 'lists'"):
@@ -384,3 +391,9 @@ def test_a_frozen_threshold_stays(x):
 def test_a_short_training_of_batch_top_k_has_the_codes_it_was_asked_for(x):
     """100 steps; measured 4.0 to 4.3 of 4 at seeds 0 to 4."""
     assert fit(BatchTopKSAE(n_features=48, n_active=4), x, **QUICK).notes["held_out"]["l0"] == pytest.approx(4, rel=0.15)
+
+
+def test_a_start_may_be_of_another_dtype(x):
+    start = fit(TopKSAE(n_features=48, n_active=4), x, **QUICK)
+    twice = fit(start.architecture, x, start=start.to(torch.float64), **QUICK)
+    assert same(twice, fit(start.architecture, x, start=start.to(torch.float32), **QUICK))

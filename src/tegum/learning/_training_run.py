@@ -104,7 +104,7 @@ class TrainingRun:
         seen = seen * self.factor
         centre = seen.double().mean(0).float()
         self.spread = float((seen - centre).double().square().sum(1).mean())
-        first = None if start is None else start.architecture.with_unit_directions(start.architecture.scaled(start.weights, self.factor))
+        first = None if start is None else self._from(start)
         begun = [first or self._begun(i, one, seen[: plan.batch_size], centre) for i, one in enumerate(described)]
         self.steppers = [self._stepper(one, weights) for one, weights in zip(described, begun, strict=True)]
         self.quiet = [torch.zeros(one.n_features, dtype=torch.int64) for one in described]  # samples since each feature was on
@@ -112,6 +112,11 @@ class TrainingRun:
         self.tallies = [_Tally() for _ in described]
         self.history: list[list[dict[str, int | float]]] = [[] for _ in described]
         self.step = 0
+
+    def _from(self, start: SparseAutoencoder) -> dict[str, Tensor]:
+        """Its weights in the units and the dtype of a training, at directions of length 1."""
+        weights = {name: value.detach().float().cpu() for name, value in start.weights.items()}
+        return start.architecture.with_unit_directions(start.architecture.scaled(weights, self.factor))
 
     def _begun(self, number: int, one: Autoencoder, x: Float[Tensor, "batch dims"], centre: Float[Tensor, " dims"]) -> dict[str, Tensor]:
         """Random directions; the encoder is as long as reconstructs the first batch best."""
@@ -162,7 +167,7 @@ class TrainingRun:
                 if now - shown >= _SHOWN:
                     shown = now
                     tell(self.step * plan.batch_size, _line([h[-1] for h in self.history if h]))
-                if now - saved >= save_every and self.step < plan.steps:
+                if now - saved >= save_every and self.step < plan.steps and all(tally.finite for tally in self.tallies):
                     folder.keep(*self._state())
                     saved = time.monotonic()
 
@@ -209,16 +214,15 @@ class TrainingRun:
             )
         told |= {"explained_variance": 1 - told.pop("left") / self.spread if self.spread else math.nan, "dead_share": dead, "lr": lr}
         told["samples_per_second"] = pace
-        if len(self.held) and self._at_mark(told):
+        if len(self.held) and self._at_mark(i):
             seen = measure(self._exported(i), self.held.select(slice(0, _MARK_ROWS)))
             told |= {"held_out_explained_variance": seen["explained_variance"], "held_out_l0": seen["l0"]}
         self.history[i].append({name: value for name, value in told.items() if math.isfinite(value)})
         if on_report is not None:
             on_report(i, dict(self.history[i][-1]))
 
-    def _at_mark(self, told: Report) -> bool:
-        """Whether a tenth of the run has ended since the last report that had one."""
-        i = next(i for i, h in enumerate(self.history) if not h or h[-1]["step"] < told["step"])
+    def _at_mark(self, i: int) -> bool:
+        """Whether a tenth of the run has ended since the last report with a look at rows held out."""
         before = max((int(h["step"]) for h in self.history[i] if "held_out_l0" in h), default=0)
         return self.step * _MARKS // self.plan.steps > before * _MARKS // self.plan.steps
 
@@ -268,6 +272,11 @@ class _Tally:
         self.count += 1
         for name, value in {"loss": sum(took.terms.values()), **took.terms, "left": took.error, "l0": took.l0}.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
+
+    @property
+    def finite(self) -> bool:
+        """Whether all that was added up is: a training that diverged has no state worth keeping."""
+        return all(map(math.isfinite, self.sums.values()))
 
     def means(self) -> dict[str, float]:
         """Of loss, its terms, the squared error, and L0."""

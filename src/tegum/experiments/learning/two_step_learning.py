@@ -43,7 +43,7 @@ class TwoStepLearning(Experiment):
     id = "C2"
     version = 2
     title = "Sparse coding in two steps undoes superposition"
-    source = "Chaudhari & Hundia, 'how neural networks think at scale', 'The Challenges of Superposition'; Olshausen & Field 1996"
+    source = "Chaudhari & Hundia, 'how neural networks think at scale', 'solutions'; Olshausen & Field 1996"
 
     class Params(Experiment.Params):
         """Sizes; rows to learn from; worlds; passes over them at most; the lasso's penalty; samples that the autoencoder sees; rows judged."""

@@ -85,7 +85,7 @@ def _is_removed(found: Sequence[Row], name: str, refuted: str = "") -> Claim:
         f"{name}: at every density there is a penalty at which the best network keeps features and no two share a neuron: share of the densities",
         float(np.mean([without_superposition(row) is not None for row in found])), expected=1,
         reason=f"kept is |W_i| > 1/2; a kept feature shares where the others that are kept have more than {SHARES:g} on its direction",
-        source=f"{PAPER}: 'quite easy to get rid of superposition in the toy models'",
+        source=f"{PAPER}, approach 1",
         on_record="refuted" if refuted else "holds", record_reason=refuted,
     )  # fmt: skip
 
@@ -102,7 +102,7 @@ def _end(row: Row, penalties: np.ndarray) -> Claim:
         float(np.mean(ends)), interval=(ends[0], ends[1]), expected=1, tolerance=0.15,
         reason="the interval runs from the last such penalty to the next; 15% is for steps of the grid of up to 15% and for what partners on a "
         f"neuron do to each other, of order p in each one's loss (p <= {SPARSE:g})",
-        source=f"{PAPER}: 'killing features below a certain importance threshold'",
+        source=f"{PAPER}, approach 1; {BLOG}: it kills features below a certain importance",
     )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def _prices(falling: Sequence[Row], penalties: np.ndarray) -> Iterable[Claim]:
     rises = {(row.density, row.decay): float(row.loss[k] / row.loss[0]) for row, k in found}
     yield Claim(
         f"{name}: the first network without superposition has a higher loss than the unpenalised one: least ratio of the losses over densities",
-        min(rises.values()), expected=(1, None), source=f"{PAPER}: 'at the cost of a higher loss'",
+        min(rises.values()), expected=(1, None), source=f"{PAPER}, approach 1",
     )  # fmt: skip
     sparsest = min(rises)
     yield Claim(
@@ -184,7 +184,7 @@ def _on_neurons(found: Sequence[Row], penalties: np.ndarray) -> Iterable[Claim]:
     yield Claim(
         f"from penalty {ALIGNED:g} to {PAIRED:g} every kept feature lies on one neuron: least share of a direction's square on one",
         min(float(row.alignment[here].min()) for row in found), expected=(0.99, None),
-        reason="1 is on the axis; 1% is for weights that training leaves near 0", source=f"{PAPER}: 'especially if they're not basis aligned'",
+        reason="1 is on the axis; 1% is for weights that training leaves near 0", source=f"{PAPER}, approach 1; {BLOG}",
     )  # fmt: skip
     yield Claim(
         "without a penalty they do not: mean over the best networks of that least share", float(np.mean([row.alignment[0] for row in found])),
