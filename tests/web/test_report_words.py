@@ -7,7 +7,7 @@ import pytest
 from tegum.report._gauge import gauge
 from tegum.report._page import page
 from tegum.report._parts import Drawing, Report, Section
-from tegum.report._words import expectation, number, prose, seconds
+from tegum.pages.words import expectation, number, prose, seconds
 from tegum.store import Claim
 
 

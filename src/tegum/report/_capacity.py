@@ -3,22 +3,19 @@
 Everything is inside, plotly's script too (some 5 MB), and the Content-Security-Policy lets nothing else run or load.
 """
 
-import base64
-import hashlib
 import math
 from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
-from plotly.offline import get_plotlyjs
 
 from tegum import figures
 from tegum.capacity.capacity_table import need_around
 from tegum.capacity.laws import LAWS, LIMITS
 from tegum.capacity.measured_needs import need_of
 from tegum.features._subset_bits import subset_bits
-from tegum.report._page import asset
+from tegum.pages import drawing, one_file
 from tegum.store import Row
 
 if TYPE_CHECKING:
@@ -38,10 +35,6 @@ _COLUMNS = {
     "measured_success": "read there, measured",
     "trials": "codes",
 }
-_DRAW = """
-const holder = document.getElementById("map"), figure = JSON.parse(document.getElementById("map-data").textContent);
-Plotly.newPlot(holder, figure.data, figure.layout, { displaylogo: false, responsive: true });
-"""
 
 
 def capacity_page(
@@ -55,22 +48,13 @@ def capacity_page(
     )
     figure = around(frame, rows, n_features=n_features, n_active=n_active, n_dims=n_dims, noise_std=noise_std)
     title = f"{n_active:,} of {n_features:,} features on"
-    scripts = [get_plotlyjs(), _DRAW]
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts)
-    policy = f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
-    data = (figure.to_json() or "").replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    caption = escape(figure.layout.meta["caption"])
-    return "".join([
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n',
-        f"<title>{escape(title)}: capacity</title>\n<style>\n{asset('page.css')}{_STYLE}</style>\n<script>{scripts[0]}</script>\n</head>\n<body>\n",
-        f'<main class="capacity"><header><h1>Who reads {escape(title)}?</h1>',
-        f"<p class='lede'>A set of {n_active:,} has {bits:,.1f} bits{escape(through)}. Dims that each decoder needs to read half of all codes, ",
-        f"and 99%, every coordinate right.{escape(room)} A blank is what theory does not say.</p></header>\n",
-        f'<figure><div id="map" class="plot" style="height:{figure.layout.height or 460}px"></div><figcaption>{caption}</figcaption></figure>\n',
-        f'<script type="application/json" id="map-data">{data}</script>\n{_table(frame)}</main>\n<script>{scripts[1]}</script>\n</body>\n</html>\n',
-    ])  # fmt: skip
+    body = (
+        f"<header id='top'><h1>Who reads {escape(title)}?</h1>"
+        f"<p class='lede'>A set of {n_active:,} has {bits:,.1f} bits{escape(through)}. Dims that each decoder needs to read half of all codes, "
+        f"and 99%, every coordinate right.{escape(room)} A blank is what theory does not say.</p></header>\n"
+        f"{drawing(figure.to_json() or '', 'map', figure.layout.meta['caption'], figure.layout.height or 460)}{_table(frame)}"
+    )
+    return one_file(f"{title}: capacity", body, [("map", "Dims over features on"), ("needs", "Every decoder")])
 
 
 def around(
@@ -109,7 +93,7 @@ def _table(frame: "pd.DataFrame") -> str:
     lines = "".join(
         "<tr>" + "".join(f"<td>{escape(_cell(column, row))}</td>" for column in shown) + "</tr>" for row in frame.to_dict(orient="records")
     )
-    return f"<div class='scroller'><table class='numbers'><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
+    return f"<div class='scroller' id='needs'><table class='numbers'><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
 
 
 def _cell(column: str, row: dict) -> str:
@@ -125,12 +109,3 @@ def _cell(column: str, row: dict) -> str:
     if column in ("success", "measured_success"):
         return f"{value:.1%}"
     return f"{value:,.0f}" if column in ("active", "trials") else f"{value:,.2f}" if column == "dims_per_bit" else f"{value:,.1f}"
-
-
-_STYLE = """
-main.capacity { max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }
-main.capacity .scroller { overflow-x: auto; }
-table.numbers { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-table.numbers th, table.numbers td { padding: .3rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid rgba(127,132,140,.28); }
-table.numbers th:first-child, table.numbers td:first-child { text-align: left; }
-"""

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from tegum.pages.words import expectation, inline, number
 from tegum.report._gauge import gauge
 from tegum.report._parts import Section
-from tegum.report._words import expectation, inline, number
 from tegum.store import Claim
 from tegum.store.claim import VERDICTS
 

@@ -10,10 +10,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tegum.pages.words import seconds
 from tegum.report._commands import first_run, repeat, run_all
 from tegum.report._files import write_claims, write_rows
 from tegum.report._parts import Download, Drawing, Failed, Other, Report, Section
-from tegum.report._words import seconds
 from tegum.store import Claim, ClaimRecord, Experiment, RunRecord, Store, evaluate, rows_of
 from tegum.store.settings import changed_params, setting_words
 

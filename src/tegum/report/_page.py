@@ -6,29 +6,20 @@ allowed by its hash, which leaves any script that slipped in through a title or 
 because plotly writes them so.
 """
 
-import base64
-import hashlib
 from collections.abc import Iterable
 from html import escape
-from importlib.resources import files
 
+from tegum.pages import MARK, THEME, asset, drawing, leave
+from tegum.pages.words import inline, prose, setting, size
 from tegum.report._claims import claims_table, tally
 from tegum.report._parts import Download, Drawing, Failed, Other, Report, Section
-from tegum.report._words import inline, prose, setting, size
-
-_MARK = (
-    '<svg class="mark" viewBox="0 0 32 32" width="30" height="30" aria-hidden="true"><g stroke-width="2.4" stroke-linecap="round">'
-    '<line x1="16" y1="16" x2="16" y2="3"/><line x1="16" y1="16" x2="28.4" y2="12"/><line x1="16" y1="16" x2="23.6" y2="26.5"/>'
-    '<line x1="16" y1="16" x2="8.4" y2="26.5"/><line x1="16" y1="16" x2="3.6" y2="12"/></g></svg>'
-)
 
 
 def page(report: Report) -> str:
     """The HTML of `report`; it wants plotly.min.js beside it."""
     style, script = asset("page.css"), asset("page.js")
-    leave = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; script-src 'self' file: 'sha256-{leave}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"default-src 'none'; script-src 'self' file: {leave(script)}; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
     )
     return "".join([
@@ -45,23 +36,14 @@ def page(report: Report) -> str:
     ])  # fmt: skip
 
 
-def asset(name: str) -> str:
-    """The text of a file beside this one."""
-    return files("tegum.report").joinpath(name).read_text(encoding="utf-8")
-
-
 def _navigation(report: Report) -> str:
     items = "".join(
         f'<li><a href="#{section.anchor}"><span class="nid">{escape(section.id)}</span><span>{escape(section.title)}</span>'
         f"{_dots(section)}</a></li>"
         for section in report.sections
     )
-    toggle = (
-        '<button type="button" class="theme" id="theme" aria-label="Switch between light and dark">'
-        '<span aria-hidden="true">\u25d0</span> <span id="theme-word">Theme</span></button>'
-    )
     return (
-        f'<nav aria-label="Contents"><div class="brand"><a href="#top">{_MARK}<span>tegum</span></a>{toggle}</div>'
+        f'<nav aria-label="Contents"><div class="brand"><a href="#top">{MARK}<span>tegum</span></a>{THEME}</div>'
         f'<ol><li><a href="#claims"><span class="nid">\u2211</span><span>All claims</span></a></li>{items}</ol></nav>\n'
     )
 
@@ -108,7 +90,7 @@ def _section(section: Section) -> str:
         f'<section class="experiment" id="{section.anchor}" aria-labelledby="{section.anchor}-title">',
         f'<h2 id="{section.anchor}-title">{number}{escape(section.title)}</h2>{source}{_unfinished(section)}',
         f'<div class="prose">{prose(section.introduction)}</div>' if section.introduction else "",
-        *(_figure(drawing, f"{section.anchor}-figure-{place}") for place, drawing in enumerate(section.figures, 1)),
+        *(_figure(one, f"{section.anchor}-figure-{place}") for place, one in enumerate(section.figures, 1)),
         f"<h3>Claims</h3>{claims_table([(section, c) for c in section.claims])}" if section.claims else "",
         _failures(section.failures),
         f"<h3>How it was run</h3>{_command(section.command)}{_facts(section)}{_downloads(section.downloads)}</section>\n",
@@ -124,16 +106,8 @@ def _unfinished(section: Section) -> str:
     return f'<p class="notice">{escape(words)} The command below does what is left.</p>'
 
 
-def _figure(drawing: Drawing, anchor: str) -> str:
-    width = f"width:{drawing.width}px;" if drawing.width else ""
-    data = drawing.json.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    label = escape(drawing.caption or "figure", quote=True)
-    caption = f"<figcaption>{inline(drawing.caption)}</figcaption>" if drawing.caption else ""
-    return (
-        f'<figure id="{anchor}"><div class="scroller" tabindex="0" role="group" aria-label="{label}">'
-        f'<div class="plot" data-figure="{anchor}-data" style="{width}height:{drawing.height}px"></div></div>{caption}'
-        f'<script type="application/json" id="{anchor}-data">{data}</script></figure>\n'
-    )
+def _figure(one: Drawing, anchor: str) -> str:
+    return drawing(one.json, anchor, one.caption, one.height, one.width)
 
 
 def _failures(failures: tuple[Failed, ...]) -> str:
