@@ -12,7 +12,7 @@ settings.register_profile("tegum", deadline=None, derandomize=True, max_examples
 settings.load_profile("tegum")
 
 PACKAGE = Path(__file__).parents[1] / "src" / "tegum"
-ROOMS = "dictionaries", "decoders", "toys", "learning", "activations"
+ROOMS = "dictionaries", "decoders", "toys", "learning", "activations", "auditing"
 
 install_import_hook(
     [

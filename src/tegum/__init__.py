@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tegum import (
         activations,
+        auditing,
         capacity,
         decoders,
         dictionaries,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         theory,
         toys,
     )
+    from tegum.auditing import audit
     from tegum.capacity import StringSet
     from tegum.decoders import decode
     from tegum.features import SparseCodes
@@ -31,6 +33,8 @@ __all__ = [
     "SparseCodes",
     "StringSet",
     "activations",
+    "audit",
+    "auditing",
     "capacity",
     "decode",
     "decoders",
@@ -51,6 +55,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "audit": "tegum.auditing",
     "decode": "tegum.decoders",
     "SparseCodes": "tegum.features",
     "StringSet": "tegum.capacity",

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tegum import __version__
-from tegum.cli import capacity, catalogue, convert, doctor, results, running
+from tegum.cli import audit, capacity, catalogue, convert, doctor, results, running
 
 app = typer.Typer(name="tegum", add_completion=False, pretty_exceptions_enable=False)
 
@@ -28,6 +28,7 @@ app.command("list")(catalogue.list_parts)
 app.command("info")(catalogue.info)
 app.command("run")(running.run)
 app.command("reproduce")(running.reproduce)
+app.command("audit")(audit.audit)
 app.command("capacity")(capacity.capacity)
 app.command("convert")(convert.convert)
 app.command("status")(results.status)

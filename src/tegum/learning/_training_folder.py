@@ -34,7 +34,7 @@ class TrainingFolder:
         if place.exists() and not place.is_dir():
             raise ValueError(f"out is {place}, which is a file; it must be a folder, new or of this training")
         place.mkdir(parents=True, exist_ok=True)
-        with _alone(place):
+        with alone(place, "training"):
             _same(place, json.loads(json.dumps(facts, default=as_number)))
             yield cls(place)
 
@@ -89,8 +89,8 @@ def _differing(known: Any, asked: Any, name: str = "") -> Iterator[str]:
 
 
 @contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """The system lets go of the lock when a process dies, however that happens."""
+def alone(place: Path, doing: str) -> Iterator[None]:
+    """One process at a time; the system lets go of the lock when a process dies, however that happens. ValueError where another is there."""
     handle = os.open(place / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
@@ -98,9 +98,9 @@ def _alone(place: Path) -> Iterator[None]:
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except ImportError:
-            pass  # another system; two trainings in one folder are then not refused
+            pass  # another system; two in one folder are then not refused
         except BlockingIOError:
-            raise ValueError(f"another process is training in {place}") from None
+            raise ValueError(f"another process is {doing} in {place}") from None
         except OSError:
             pass  # a file system without locks: the same
         yield

@@ -1,0 +1,95 @@
+"""Rows as the test for superposition sees them: whitened, and where it can be of one length, so that no scale of a row and no covariance is left.
+
+Of every elliptical law with its centre known, a Gaussian or one of heavy tails, directions whitened by Tyler's scatter are uniform on the sphere
+(Tyler 1987, 'A distribution-free M-estimator of multivariate scatter'; centre and scatter together: Hettmansperger & Randles 2002), so one
+reference serves all of them. Where many rows are one and the same point, those with no feature on, this point draws the centre to it and has
+itself no direction: then rows are whitened by their covariance and keep their lengths.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tegum.shapes import Float
+
+_TOLERANCE = 1e-5
+_STEPS = 200
+_NEAR = 1e-2  # of the median distance: rows as near to the centre have no direction
+_RANK = 1e-5  # of the largest standard deviation: directions that vary less are not there
+_ATOM = 0.05  # of the rows: so many at one point have it as the centre, or nearly
+
+
+@dataclass(frozen=True, eq=False)
+class Whitened:
+    """`rows` have mean square 1 in every coordinate; `whiten` (rank, dims) and `centre` give them, (x - centre) whiten^T, `by_length` of one length.
+
+    `gaussian_fourth` is the fourth moment that a coordinate of Gaussian x has then.
+    """
+
+    rows: Float[Tensor, "kept rank"]
+    centre: Float[Tensor, " dims"]
+    whiten: Float[Tensor, "rank dims"]
+    by_length: bool
+
+    @property
+    def rank(self) -> int:
+        """In how many dims the rows vary."""
+        return len(self.whiten)
+
+    @property
+    def gaussian_fourth(self) -> float:
+        """3, or on the sphere of squared radius rank 3 rank / (rank + 2)."""
+        return 3 * self.rank / (self.rank + 2) if self.by_length else 3.0
+
+
+def has_atom(x: Float[Tensor, "rows dims"]) -> bool:
+    """Whether many of the rows are one and the same point."""
+    if not len(x):
+        return False
+    probe = x.double() @ torch.linspace(1, 2, x.shape[1], dtype=torch.float64).sqrt()
+    return int(probe.unique(return_counts=True)[1].max()) > max(1, _ATOM * len(x))
+
+
+def whitened(x: Float[Tensor, "rows dims"], *, by_length: bool) -> Whitened:
+    """Rows in as many dims as they vary in; rank 0 where they are all alike."""
+    x = x.double()
+    if len(x) < 2:
+        return Whitened(x.new_zeros(0, 0).float(), x.sum(0), x.new_zeros(0, x.shape[1]), by_length)
+    if by_length:
+        size = (x - x.median(0).values).norm(dim=1)
+        inner = size <= 10 * size.median() if size.median() > 0 else torch.ones_like(size, dtype=torch.bool)
+    else:
+        inner = torch.ones(len(x), dtype=torch.bool)
+    centre = x[inner].mean(0)
+    scatter = torch.cov(x[inner].T).reshape(x.shape[1], -1)
+    values, vectors = torch.linalg.eigh(scatter)
+    there = values > values.max().clamp(min=0) * _RANK**2
+    if values.max() <= 1e-14 * x.square().mean() or not there.any():
+        return Whitened(x.new_zeros(0, 0).float(), centre, x.new_zeros(0, x.shape[1]), by_length)
+    whiten = (vectors[:, there] / values[there].sqrt()).T.contiguous()
+    if not by_length:
+        return Whitened(((x - centre) @ whiten.T).float(), centre, whiten, by_length)
+    return _tyler(x, centre, whiten)
+
+
+def _tyler(x: Float[Tensor, "rows dims"], centre: Float[Tensor, " dims"], whiten: Float[Tensor, "rank dims"]) -> Whitened:
+    """Centre and scatter are moved until directions have mean 0 and covariance 1 / rank; within the span of the first scatter."""
+    d = len(whiten)
+    back = torch.linalg.pinv(whiten)
+    y = (x - centre) @ whiten.T  # from here on in whitened dims; x is back y + centre
+    moved, turned = y.new_zeros(d), torch.eye(d, dtype=y.dtype)
+    u = y
+    for _ in range(_STEPS):
+        z = (y - moved) @ turned.T
+        r = z.norm(dim=1)
+        kept = r > _NEAR * r.median()
+        u = z[kept] / r[kept, None]
+        mean, spread = u.mean(0), u.T @ u * (d / len(u))
+        moved = moved + torch.linalg.solve(turned, mean / (1 / r[kept]).mean())
+        if max(float((spread - torch.eye(d, dtype=y.dtype)).abs().max()), float(mean.abs().max())) < _TOLERANCE:
+            break
+        root = torch.linalg.cholesky(spread)
+        turned = torch.linalg.solve_triangular(root, turned, upper=False) * root.diagonal().log().mean().exp()
+    return Whitened((u * math.sqrt(d)).float(), centre + back @ moved, turned @ whiten, by_length=True)

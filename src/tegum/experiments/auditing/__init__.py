@@ -1,0 +1,1 @@
+"""What an audit can tell, where the answer is known."""
