@@ -6,7 +6,7 @@ import torch
 from tegum.activations import Activations, load
 from tegum.activations.dataset import DOCUMENTS, POSITIONS, TOKENS, in_memory
 from tegum.auditing._answer import Answer
-from tegum.auditing.contexts import contexts, top_contexts
+from tegum.auditing.strongest_contexts import contexts, top_contexts
 from tegum.features import SparseCodes
 
 
@@ -44,7 +44,7 @@ def rectified(x: torch.Tensor) -> SparseCodes:
 
 @pytest.mark.parametrize("once", [True, False])
 def test_the_largest_are_those_of_a_plain_loop(once, monkeypatch):
-    monkeypatch.setattr("tegum.auditing.contexts._ROWS", 17)
+    monkeypatch.setattr("tegum.auditing.strongest_contexts._ROWS", 17)
     x = seeded(200, 6)
     lengths = [7] * 20 + [15] * 4
     acts = texts(x, lengths)

@@ -10,7 +10,7 @@ import torch
 from tegum import geometry, theory
 from tegum.auditing._answer import Answer
 from tegum.auditing._hold_babel import largest_others, worst_errors
-from tegum.auditing.holding import babel, holding, interference_of_sets
+from tegum.auditing.what_it_holds import babel, holding, interference_of_sets
 from tegum.decoders import OMP, decode
 from tegum.dictionaries.dense import Dense
 from tegum.dictionaries.uniform_sphere import spherical

@@ -12,7 +12,7 @@ from tegum.activations import Activations
 from tegum.activations.dataset import in_memory
 from tegum.auditing._answer import Answer
 from tegum.auditing._layout_basis import _along_coordinates, _along_rows
-from tegum.auditing.layout import effective_dims, layout, meetings, polysemanticity, privileged_basis
+from tegum.auditing.how_laid_out import effective_dims, layout, meetings, polysemanticity, privileged_basis
 from tegum.features import SparseCodes
 
 

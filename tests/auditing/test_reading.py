@@ -12,7 +12,7 @@ from tegum.activations import Activations
 from tegum.activations.dataset import DOCUMENTS, in_memory
 from tegum.auditing._answer import Answer
 from tegum.auditing._subject import Subject, subject_of
-from tegum.auditing.reading import InModel, read_by, reading
+from tegum.auditing.who_reads import InModel, read_by, reading
 from tegum.decoders import OMP, VAMP, TopK, Values, decode
 from tegum.dictionaries.dense import Dense
 from tegum.dictionaries.uniform_sphere import spherical
@@ -200,7 +200,7 @@ def test_rows_held_out_are_never_seen_by_the_polish_or_the_new_encoder(monkeypat
     documents = torch.arange(1_200) // 10
     acts = documented(x, documents)
     held: list[torch.Tensor] = []
-    room = importlib.import_module("tegum.auditing.reading")  # the module, which a function of its name may hide
+    room = importlib.import_module("tegum.auditing.who_reads")  # the module, which a function of its name may hide
     real_read = room.Held
     monkeypatch.setattr(room, "Held", lambda x, groups, few: held.append(x) or real_read(x, groups, few))
     answer = reading(acts, autoencoder(), held_out=0.2, readers=["encoder", "OMP"], **QUICK)

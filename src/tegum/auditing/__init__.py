@@ -9,35 +9,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tegum.auditing._answer import Answer, Finding
     from tegum.auditing._subject import Subject, subject_of
+    from tegum.auditing.against_nulls import SuperpositionTest, superposition, superposition_test
     from tegum.auditing.audits import Audit, audit
-    from tegum.auditing.contexts import Contexts, contexts, top_contexts
-    from tegum.auditing.holding import holding
-    from tegum.auditing.layout import EffectiveDims, effective_dims, layout
+    from tegum.auditing.how_laid_out import EffectiveDims, effective_dims, layout
     from tegum.auditing.readers import Reading, read_by
-    from tegum.auditing.reading import InModel, reading
-    from tegum.auditing.superposition import SuperpositionTest, superposition, superposition_test
+    from tegum.auditing.strongest_contexts import Contexts, contexts, top_contexts
+    from tegum.auditing.what_it_holds import holding
+    from tegum.auditing.who_reads import InModel, reading
 
 _HOMES = {
     "Answer": "_answer",
     "Audit": "audits",
-    "Contexts": "contexts",
-    "EffectiveDims": "layout",
+    "Contexts": "strongest_contexts",
+    "EffectiveDims": "how_laid_out",
     "Finding": "_answer",
-    "InModel": "reading",
+    "InModel": "who_reads",
     "Reading": "readers",
     "Subject": "_subject",
-    "SuperpositionTest": "superposition",
+    "SuperpositionTest": "against_nulls",
     "audit": "audits",
-    "contexts": "contexts",
-    "effective_dims": "layout",
-    "holding": "holding",
-    "layout": "layout",
+    "contexts": "strongest_contexts",
+    "effective_dims": "how_laid_out",
+    "holding": "what_it_holds",
+    "layout": "how_laid_out",
     "read_by": "readers",
-    "reading": "reading",
+    "reading": "who_reads",
     "subject_of": "_subject",
-    "superposition": "superposition",
-    "superposition_test": "superposition",
-    "top_contexts": "contexts",
+    "superposition": "against_nulls",
+    "superposition_test": "against_nulls",
+    "top_contexts": "strongest_contexts",
 }
 __all__ = [
     "Answer",

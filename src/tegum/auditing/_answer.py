@@ -3,7 +3,6 @@
 It is plain data, so that an audit that was stopped goes on from answers on disk: written and read back, it is the same.
 """
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -44,7 +43,7 @@ class Answer:
             "question": self.question,
             "verdict": self.verdict,
             "findings": [asdict(finding) for finding in self.findings],
-            "tables": {name: json.loads(table.to_json(orient="table", index=False, double_precision=15) or "{}") for name, table in self.tables.items()},
+            "tables": {name: _told(table) for name, table in self.tables.items()},
             "figures": [json.loads(figure.to_json() or "{}") for figure in self.figures],
             "assumed": list(self.assumed),
         })  # fmt: skip
@@ -52,17 +51,23 @@ class Answer:
     @classmethod
     def from_json(cls, text: str) -> "Answer":
         """What `to_json` wrote."""
-        import pandas as pd
-
         told: dict[str, Any] = json.loads(text)
         return cls(
             question=told["question"],
             verdict=told["verdict"],
             findings=tuple(Finding(**finding) for finding in told["findings"]),
-            tables={
-                name: pd.read_json(io.StringIO(json.dumps(table)), orient="table", precise_float=True)
-                for name, table in told["tables"].items()
-            },
+            tables={name: _table(table) for name, table in told["tables"].items()},
             figures=tuple(from_json(json.dumps(figure)) for figure in told["figures"]),
             assumed=tuple(told["assumed"]),
         )
+
+
+def _told(table: "pd.DataFrame") -> dict[str, Any]:
+    """Columns as lists, to the last bit, and what they are."""
+    return {"columns": {str(name): table[name].tolist() for name in table}, "kinds": {str(name): str(table[name].dtype) for name in table}}
+
+
+def _table(told: Mapping[str, Any]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame({name: pd.Series(values, dtype=told["kinds"][name]) for name, values in told["columns"].items()})

@@ -11,7 +11,8 @@ from torch import Tensor
 from tegum.shapes import Float
 
 THIRD, FOURTH = 1 / 6, 1 / 24
-_STEPS, _TOLERANCE = 200, 1e-6
+_STEPS, _TOLERANCE, _ROUGH = 200, 1e-6, 1e-4  # the last one in more dims than _FEW
+_FEW = 64
 
 
 def complete_basis(
@@ -28,6 +29,7 @@ def complete_basis(
 
 def _climb(y: Float[Tensor, "rows rank"], basis: Float[Tensor, "rank rank"], level: float) -> tuple[Float[Tensor, "rank rank"], float]:
     n = len(y)
+    least = _TOLERANCE if y.shape[1] <= _FEW else _ROUGH
     contrast = -1.0
     for _ in range(_STEPS):
         p = y @ basis.T
@@ -35,7 +37,7 @@ def _climb(y: Float[Tensor, "rows rank"], basis: Float[Tensor, "rank rank"], lev
         third, fourth = square.T @ y / n, (square * p).T @ y / n
         m3, k4 = (third * basis).sum(1), (fourth * basis).sum(1) - level
         reached = float((THIRD * m3 * m3 + FOURTH * k4 * k4).sum())
-        if reached <= contrast * (1 + _TOLERANCE):
+        if reached <= contrast * (1 + least):
             break
         contrast = reached
         basis = _polar(3 * THIRD * m3[:, None] * third + 4 * FOURTH * k4[:, None] * (fourth - level * basis))

@@ -58,7 +58,7 @@ def interactions(p: Float[Tensor, "rows rank"]) -> Interactions:
 
 
 def totals(y: Float[Tensor, "rows rank"]) -> tuple[float, float, float, float]:
-    """Squared lengths of the third-moment tensor of directions, and of the fourth's difference from the uniform sphere's; then their standard errors there.
+    """Squared lengths of the third-moment tensor of directions, and of the fourth's less the uniform sphere's; then their standard errors there.
 
     The means over pairs of (y.y')^3 and (y.y')^4 - 3 d^3/(d + 2): Sobolev tests of uniformity (Gine 1975) of the third and fourth degree.
     """

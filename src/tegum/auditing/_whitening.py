@@ -14,7 +14,8 @@ from torch import Tensor
 
 from tegum.shapes import Float
 
-_TOLERANCE = 1e-5
+_TOLERANCE, _ROUGH = 1e-5, 1e-3  # of centre and scatter: in few dims, and in more than _FEW, where they are known to 1e-2 at best
+_FEW = 64
 _STEPS = 200
 _NEAR = 1e-2  # of the median distance: rows as near to the centre have no direction
 _RANK = 1e-5  # of the largest standard deviation: directions that vary less are not there
@@ -80,15 +81,16 @@ def _tyler(x: Float[Tensor, "rows dims"], centre: Float[Tensor, " dims"], whiten
     back = torch.linalg.pinv(whiten)
     y = (x - centre) @ whiten.T  # from here on in whitened dims; x is back y + centre
     moved, turned = y.new_zeros(d), torch.eye(d, dtype=y.dtype)
-    u = y
+    u, kept = y, torch.ones(len(y), dtype=torch.bool)
+    near = _TOLERANCE if d <= _FEW else _ROUGH
     for _ in range(_STEPS):
         z = (y - moved) @ turned.T
         r = z.norm(dim=1)
-        kept = r > _NEAR * r.median()
+        kept &= r > _NEAR * r.median()  # a row that had no direction once stays out, or centre and scatter could go round for ever
         u = z[kept] / r[kept, None]
         mean, spread = u.mean(0), u.T @ u * (d / len(u))
         moved = moved + torch.linalg.solve(turned, mean / (1 / r[kept]).mean())
-        if max(float((spread - torch.eye(d, dtype=y.dtype)).abs().max()), float(mean.abs().max())) < _TOLERANCE:
+        if max(float((spread - torch.eye(d, dtype=y.dtype)).abs().max()), float(mean.abs().max())) < near:
             break
         root = torch.linalg.cholesky(spread)
         turned = torch.linalg.solve_triangular(root, turned, upper=False) * root.diagonal().log().mean().exp()

@@ -16,11 +16,11 @@ from tegum.auditing._answer import Answer
 from tegum.auditing._audit_folder import AuditFolder, OnStep
 from tegum.auditing._page import page
 from tegum.auditing._subject import Source, Subject, subject_of
-from tegum.auditing.contexts import contexts
-from tegum.auditing.holding import holding
-from tegum.auditing.layout import layout
-from tegum.auditing.reading import InModel, reading
-from tegum.auditing.superposition import superposition
+from tegum.auditing.against_nulls import superposition
+from tegum.auditing.how_laid_out import layout
+from tegum.auditing.strongest_contexts import contexts
+from tegum.auditing.what_it_holds import holding
+from tegum.auditing.who_reads import InModel, reading
 from tegum.checks import check_count, check_seed
 from tegum.files import write_whole
 from tegum.learning.autoencoders._base import Autoencoder

@@ -22,7 +22,7 @@ import torch
 from pydantic import Field, PositiveInt, field_validator
 
 from tegum import figures
-from tegum.auditing.superposition import LEVEL, share, statistics, superposition_test
+from tegum.auditing.against_nulls import LEVEL, share, statistics, superposition_test
 from tegum.decoders import OMP
 from tegum.decoders._base import Values
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows

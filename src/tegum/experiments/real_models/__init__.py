@@ -1,1 +1,1 @@
-"""Claims on real models, A16 so far: tables of directions that training made for other reasons than ours."""
+"""What real models and their layers show: A16 and C3, C5, C6, C8."""

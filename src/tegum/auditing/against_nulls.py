@@ -123,8 +123,8 @@ def superposition_test(
 ) -> SuperpositionTest:
     """Test rows, which must be independent of each other: a row a document is best, and rows that are alike count once.
 
-    `references` data sets are drawn from either law, 199 by default up to 64 dims and 39 above; `starts` random bases are climbed from. Raises
-    ValueError for x that is not rows of finite numbers.
+    `references` data sets are drawn from either law, 199 by default up to 64 dims, 39 up to 512, then 19; `starts` random bases are climbed from.
+    Raises ValueError for x that is not rows of finite numbers.
     """
     if x.ndim != 2 or not x.is_floating_point() or not x.isfinite().all():
         raise ValueError(f"x has shape {tuple(x.shape)} and dtype {x.dtype}; it must be rows of finite floating-point numbers")
@@ -133,7 +133,7 @@ def superposition_test(
     whole = whitened(x, by_length=by_length)
     d = whole.rank
     if references is None:
-        references = 199 if d <= 64 else 39
+        references = 199 if d <= 64 else 39 if d <= 512 else 19
     if starts is None:
         starts = _starts(d)
     check_count("references", references)
@@ -190,8 +190,8 @@ def superposition(
     keep: Keep | None = None,
     progress: bool | None = None,
 ) -> Answer:
-    """The test on `rows` rows of activations, 20,000 by default up to 64 dims and 10,000 above, as few of a document as can be."""
-    most = rows or (20_000 if activations.n_dims <= 64 else 10_000)
+    """The test on `rows` rows of activations, as few of a document as can be: 20,000 by default up to 64 dims, above 10,000 or 10 a dim."""
+    most = rows or (20_000 if activations.n_dims <= 64 else max(10_000, 10 * activations.n_dims))
     check_count("rows", most, at_least=2)
     x, told = independent_rows(activations, most, seed)
     return answer(superposition_test(x, references=references, seed=seed, keep=keep, progress=progress), told)
