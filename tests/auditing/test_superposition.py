@@ -229,3 +229,10 @@ def test_the_answer_says_what_was_found_and_draws_it():
     assert len(told.figures) == 1
     assert told.assumed
     assert type(told).from_json(told.to_json()).verdict == told.verdict
+
+
+def test_too_few_draws_decide_nothing():
+    test = superposition_test(known("overcomplete", "uniform", 8, 2, 2_000, seed=7), references=9, progress=False)
+    assert test.p_value == pytest.approx(0.1)
+    assert not test.superposed
+    assert answer(test, {}).verdict.startswith("Undecided")

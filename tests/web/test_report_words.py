@@ -4,10 +4,10 @@ import math
 
 import pytest
 
+from tegum.pages.words import expectation, number, prose, seconds
 from tegum.report._gauge import gauge
 from tegum.report._page import page
 from tegum.report._parts import Drawing, Report, Section
-from tegum.pages.words import expectation, number, prose, seconds
 from tegum.store import Claim
 
 

@@ -246,6 +246,12 @@ def answer(test: SuperpositionTest, told: Mapping[str, int]) -> Answer:
 
 
 def _verdict(test: SuperpositionTest) -> str:
+    least = 1 / (1 + min(len(test.elliptical), len(test.complete)))
+    if test.p_value == least > LEVEL:
+        return (
+            f"Undecided: these {test.rows:,} activations stand above all that was drawn from either law, but {len(test.complete)} data sets can not "
+            f"give a p value below {least:.2g}; from 19 on they can."
+        )
     if test.p_elliptical > LEVEL:
         return (
             f"Directions of these {test.rows:,} activations can not be told from those of an elliptical law (p = {test.p_elliptical:.2g}): "
