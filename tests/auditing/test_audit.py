@@ -130,6 +130,32 @@ def test_a_damaged_step_is_done_again_and_another_audit_is_refused(tmp_path):
         tegum.audit(rows() * 2, D, n_active=2, out=tmp_path, **QUICK)
 
 
+def test_what_a_dictionary_reads_with_and_the_model_are_part_of_an_audit(tmp_path):
+    begun = TopKSAE(n_features=24, n_active=2).begin(tegum.dictionaries.spherical(24, 12, seed=1).dense(), torch.zeros(12))
+    two, four = (SparseAutoencoder(TopKSAE(n_features=24, n_active=k), begun) for k in (2, 4))
+    tegum.audit(rows(), two, out=tmp_path, **QUICK)
+    with pytest.raises(ValueError, match="holds another audit: dictionary was"):
+        tegum.audit(rows(), four, out=tmp_path, **QUICK)
+    model = tegum.auditing.InModel(torch.nn.Identity(), "here", [], loss=lambda out, batch: 0.0)
+    with pytest.raises(ValueError, match="holds another audit: model was None"):
+        tegum.audit(rows(), two, model=model, out=tmp_path, **QUICK)
+
+
+def test_rows_that_are_no_numbers_are_left_out_of_activations_too():
+    x = rows()
+    x[7, 3] = float("nan")
+    acts = tegum.activations.dataset.in_memory({"a": x}, ["a"], "mine")
+    with pytest.warns(UserWarning, match="1 of 1,500 rows are not finite"):
+        assert tegum.audit(acts, learn=None, questions=["layout"], progress=False).facts["rows"] == 1_499
+
+
+def test_questions_of_which_none_can_be_asked_are_refused():
+    with pytest.raises(ValueError, match="nothing is left to ask: questions are reading, and there is no dictionary"):
+        tegum.audit(rows(), learn=None, questions=["reading"], progress=False)
+    with pytest.raises(ValueError, match="there is no features in contexts_of"):
+        tegum.audit(rows(), tegum.dictionaries.spherical(24, 12), n_active=2, questions=["contexts"], progress=False)
+
+
 def test_a_full_disk_is_said_with_what_is_kept(tmp_path, monkeypatch):
     def full(path, data, scratch=None):
         raise OSError(28, "No space left on device")

@@ -160,6 +160,15 @@ def test_a_table_is_told_beside_one_at_random():
     assert all(figure.layout.meta["caption"] for figure in answer.figures)
 
 
+@pytest.mark.parametrize(("table", "link"), [(torch.eye(40, 40)[:, :20] + 1e-3, "but"), (torch.eye(20), "and")])
+def test_interference_is_set_against_chance_only_where_it_is_larger(table: torch.Tensor, link: str):
+    """Ones beside each other, 20 of them nearly doubles, interfere more than directions at random; orthogonal ones not at all."""
+    answer = holding(table, n_active=2)
+    spread, chance = found(answer, "interference_spread"), found(answer, "interference_rms_random")
+    assert (spread > chance) is (link == "but")
+    assert f"; {link} these interfere by {spread:.3f} where random ones do by {chance:.3f}" in answer.verdict
+
+
 def test_cosine_quantiles_are_those_of_all_pairs():
     W = seeded(150, 8, seed=2) + 0.3
     U = torch.nn.functional.normalize(W, dim=1)

@@ -79,6 +79,19 @@ def test_a_gaussian_with_one_large_coordinate_is_privileged_along_rows_alone():
     assert test.coordinates.p_value > 0.05
 
 
+@pytest.mark.parametrize(
+    ("common", "words"),
+    [(3.0, "coordinates are more alike in size than after a rotation (-"), (0.0, "some coordinates are larger than others (+")],
+)
+def test_the_verdict_words_the_excess_along_rows_by_its_sign(common: float, words: str):
+    """A common mean of all coordinates makes them alike in size, which a rotation does not leave so; one large coordinate does the opposite."""
+    x = seeded(3000, 12) + common
+    if not common:
+        x[:, 3] += 30
+    answer = layout(rows(x), seed=1)
+    assert words in answer.verdict
+
+
 def test_a_few_long_rows_decide_nothing():
     x = seeded(3000, 12)
     x[:5] *= 1e4

@@ -11,6 +11,7 @@ import torch
 from tegum.activations import Activations
 from tegum.activations.dataset import DOCUMENTS, in_memory
 from tegum.auditing._answer import Answer
+from tegum.auditing._paired import Estimate
 from tegum.auditing._subject import Subject, subject_of
 from tegum.auditing.who_reads import InModel, read_by, reading
 from tegum.decoders import OMP, VAMP, TopK, Values, decode
@@ -146,7 +147,7 @@ def test_the_answer_finds_what_recovery_gains_over_a_bad_encoder():
     # 300 or so rows of 3,000 stand for all: three times the half width of a 95% interval, some 6 standard errors
     assert told.value == pytest.approx(held[0] - held[1], abs=3 * (told.high - told.low) / 2)
     assert told.low > 0.05
-    assert "recovery finds" in answer.verdict
+    assert f"OMP explains {Estimate(told.value, told.low, told.high)} more than the encoder" in answer.verdict
     table = answer.tables["readers"].set_index(["reader", "dictionary"])
     assert table.loc[("OMP", "as given"), "dims_per_bit"] == pytest.approx(D / math.log2(math.comb(N, K)), rel=0.02)
     assert finding(answer, "features_per_row").value == K
@@ -227,6 +228,25 @@ def test_an_autoencoder_trained_on_these_activations_is_judged_on_what_its_train
     assert any("not known" in line for line in strange.assumed)
 
 
+@pytest.mark.parametrize("of_documents", [True, False])
+def test_rows_in_another_order_or_other_documents_are_not_said_to_be_unseen(*, of_documents: bool):
+    """The autoencoder was trained on 95% of them: what is held out of the shuffled rows is not what its training held out."""
+    x, _ = world(1_000)
+    documents, shuffled = torch.arange(1_000) // 4, torch.randperm(1_000, generator=torch.Generator().manual_seed(0))
+    rows = documented(x, documents) if of_documents else x
+    sae = fit(TopKSAE(n_features=N, n_active=K), rows, samples=1_000, batch_size=256, seed=5, progress=False)
+    others = [(x, documents[shuffled]), (x[shuffled], documents)] if of_documents else [(x[shuffled], None)]
+    for moved, by in others:
+        answer = reading(moved if by is None else documented(moved, by), sae, **QUICK | {"polish_rows": 0}, readers=["OMP"])
+        assert any("not known" in line for line in answer.assumed)
+        assert int(answer.tables["readers"]["rows"].max()) > 70  # a tenth, by default, less four standard deviations; not a twentieth
+    same = reading(rows, sae, **QUICK | {"polish_rows": 0}, readers=["OMP"])
+    assert any("has not seen these rows" in line for line in same.assumed)
+    sae.notes["activations"].pop("digest")
+    old = reading(rows, sae, **QUICK | {"polish_rows": 0}, readers=["OMP"])
+    assert any("not known" in line for line in old.assumed)
+
+
 def test_steps_are_kept_and_gone_on_with(tmp_path):
     x, _ = world(1_000)
     kept: dict[str, str] = {}
@@ -263,6 +283,22 @@ def test_the_gain_on_gaussian_rows_needs_no_feature():
     assert null.low > 0.1
 
 
+def test_recovery_is_said_to_find_what_is_missed_only_where_it_closes_more_than_on_gaussian_rows():
+    x, _ = world(2_000)
+    quick = QUICK | {"polish_rows": 0, "readers": ["OMP"]}
+    noise = torch.randn(2_000, D, generator=torch.Generator().manual_seed(3))
+    for rows, more in ((x, True), (noise, False)):
+        answer = reading(rows, autoencoder(), **quick)
+        ours, null, above = (finding(answer, f"gain_of_missed{what}") for what in ("", "_on_gaussian_rows", "_above_gaussian"))
+        assert finding(answer, "gain").low > 0
+        assert above.value == pytest.approx(ours.value - null.value)
+        assert above.value - above.low == pytest.approx(math.hypot(ours.value - ours.low, null.high - null.value))
+        assert above.high - above.value == pytest.approx(math.hypot(ours.high - ours.value, null.value - null.low))
+        assert (above.low > 0) is more
+        assert ("recovery finds what the encoder misses" in answer.verdict) is more
+        assert ("no more than there" in answer.verdict) is not more
+
+
 def test_the_model_is_asked_what_is_left_of_its_loss():
     """The site is the whole of a linear model, its loss the squared error of x: recovered is the share of |x|^2 that the reconstruction keeps."""
     x, _ = world(900)
@@ -283,6 +319,48 @@ def test_the_model_is_asked_what_is_left_of_its_loss():
 def test_other_dims_are_refused_with_both_sizes():
     with pytest.raises(ValueError, match=r"20 dims.*32"):
         reading(torch.randn(50, 20), autoencoder())
+
+
+def test_a_polish_by_one_row_is_refused_and_by_two_is_not():
+    with pytest.raises(ValueError, match="polish_rows is 1"):
+        reading(world(60)[0], autoencoder(), **QUICK | {"polish_rows": 1})
+    assert finding(reading(world(60)[0], autoencoder(), **QUICK | {"polish_rows": 2}, readers=["OMP"]), "gain_of_polish").value
+
+
+def test_more_features_than_dims_end_the_lassos_search(monkeypatch: pytest.MonkeyPatch):
+    """Refitted codes need no more features than dims; the lasso is brought to so many, and the answer says so."""
+    draw = torch.Generator().manual_seed(0)
+    x, table = torch.randn(600, 8, generator=draw), spherical(64, 8, seed=1).dense()
+    penalties: list[float] = []
+    room = importlib.import_module("tegum.auditing.readers")
+    real = room.FISTA
+
+    def spy(penalty: float, **fields: Any):
+        penalties.append(penalty)
+        return real(penalty=penalty, **fields)
+
+    monkeypatch.setattr(room, "FISTA", spy)
+    answer = reading(x, table, n_active=12, readers=["matched filter", "OMP", "lasso"], rows=200, few=60, polish_rows=0)
+    assert min(penalties) > 1e-2  # chasing 12 they fell to 1e-5, where a look takes ten times as long
+    assert answer.tables["readers"].set_index("reader").loc["lasso", "l0"] == pytest.approx(8, rel=0.03)
+    assert any("no more than there are dims, 8" in line for line in answer.assumed)
+
+
+def test_the_search_ends_where_no_penalty_sets_as_many_on(monkeypatch: pytest.MonkeyPatch):
+    """Rows that are one direction each have one feature at every penalty; three are asked for."""
+    penalties: list[float] = []
+    room = importlib.import_module("tegum.auditing.readers")
+    real = room.FISTA
+
+    def spy(penalty: float, **fields: Any):
+        penalties.append(penalty)
+        return real(penalty=penalty, **fields)
+
+    monkeypatch.setattr(room, "FISTA", spy)
+    found = read_by("lasso", torch.eye(8).repeat(20, 1), torch.eye(8), 3)
+    assert found.l0 == 1
+    assert min(penalties) == pytest.approx(1e-4)  # of the largest correlation, 1
+    assert len(penalties) < 20  # two searches of 20 looks each, where nothing ends them
 
 
 def test_a_table_without_a_number_of_features_is_refused():

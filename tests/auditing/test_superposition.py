@@ -151,7 +151,7 @@ def test_the_result_depends_on_nothing_but_rows_and_seed_and_steps_can_be_kept()
     again = superposition_test(x, references=12, keep=keep, progress=False)
     alone = superposition_test(x, references=12, progress=False)
     assert kept == calls
-    assert len(calls) == 1 + 2 * 2  # the observed, and two steps of at most ten draws a law
+    assert len(calls) == 2 + 2 * 2  # what survives, the observed, and two steps of at most ten draws a law
     for other in (again, alone):
         assert torch.equal(first.complete, other.complete)
         assert first.z_left == other.z_left
@@ -159,10 +159,11 @@ def test_the_result_depends_on_nothing_but_rows_and_seed_and_steps_can_be_kept()
 
 def test_statistics_are_those_of_the_test():
     x = known("overcomplete", "uniform", 6, 2, 800, seed=1)
-    test, told = superposition_test(x, references=1, progress=False), statistics(x)
+    test, told = superposition_test(x, references=19, progress=False), statistics(x)
     assert told["z_left"] == test.z_left
     assert told["z_structure"] == test.z_structure
-    assert share(told["left"], told["explained"]) == test.left / (test.left + test.explained)
+    assert told["explained"] * test.survives == test.explained
+    assert share(told["left"], test.explained) == test.share_left
 
 
 def test_too_few_rows_and_constant_rows_are_said_and_not_tested():
@@ -236,3 +237,15 @@ def test_too_few_draws_decide_nothing():
     assert test.p_value == pytest.approx(0.1)
     assert not test.superposed
     assert answer(test, {}).verdict.startswith("Undecided")
+
+
+def test_too_few_rows_to_find_a_basis_are_said_and_call_nothing_superposition():
+    """16 of 64 complete features on, 10 rows a dim: what the climb finds is noise, and it leaves interactions of true features."""
+    test = superposition_test(known("complete", "uniform", 64, 16, 640, seed=0), references=19, progress=False)
+    assert test.z_left > 10
+    assert test.survives < 0.1
+    assert test.p_complete == 1
+    assert not test.superposed
+    assert "too few" in answer(test, {}).verdict
+    enough = superposition_test(known("complete", "uniform", 8, 2, 2_000, seed=0), references=19, progress=False)
+    assert enough.survives > 0.8

@@ -81,10 +81,10 @@ def test_undoing_a_gain_gives_what_was_normed():
     torch.testing.assert_close(_undone(norm(x), norm).detach(), torch.nn.functional.layer_norm(x, (6,)), atol=1e-5, rtol=0)
 
 
-def rows(*, free=1e-15, bound=1.0, stream_p=0.5, neurons=3.0, undone=0.1) -> Rows:
+def rows(*, free=1e-15, bound=1.0, stream_p=0.5, neurons=3.0, undone=0.1, stream=0.05) -> Rows:
     params = PrivilegedBasis.Params(blocks=(0, 3), rotations=39)
     sites = [EMBEDDING, "block 1", "block 4", "block 1, gain undone", "block 4, gain undone", "MLP 1", "MLP 4"]
-    excess = {"rows": [4, 4, 4, 4 * undone, 4 * undone, 5, 5], "coordinates": [0.05] * 5 + [neurons] * 2}
+    excess = {"rows": [4, 4, 4, 4 * undone, 4 * undone, 5, 5], "coordinates": [stream] * 5 + [neurons] * 2}
     fields = {}
     for way, values in excess.items():
         fields |= {f"{way}_observed": 3 * (1 + np.array(values)), f"{way}_p": np.full(7, stream_p)}
@@ -118,6 +118,10 @@ def test_every_claim_can_hold_and_each_can_be_refuted():
     assert of(verdicts(neurons=-0.2), "unlike their mixtures") == {"refuted"}
     assert of(verdicts(neurons=0.01), "unlike their mixtures") == {"undecided"}
     assert of(verdicts(neurons=0.2), "by far more") == {"refuted"}
+    for stream in (0.0, -1e-6, -0.05):  # none, or less than rotations have, makes no small difference a large ratio
+        assert of(verdicts(neurons=0.04, stream=stream), "by far more") == {"refuted"}
+    assert of(verdicts(stream=-0.05), "by far more") == {"holds"}
+    assert of(verdicts(stream=-0.9), "by far more") == {"refuted"}
     assert of(verdicts(undone=0.9), "LayerNorm's gain") == {"refuted"}
 
 

@@ -264,6 +264,12 @@ def test_the_same_call_gives_the_same_and_goes_on_where_it_was_stopped(way, tmp_
         go(folder, seed=1)
 
 
+def test_rows_that_do_not_vary_have_no_explained_variance_and_end_no_run():
+    found = sparse_coding(X[:1].repeat(8, 1), 8, CODER, passes=2, batch_size=2, held_out=0.0)
+    assert len(found.history) == 2
+    assert not any("explained_variance" in told for told in found.history)
+
+
 def test_the_bar_tells_of_rows(capsys):
     sparse_coding(X[:600], 8, CODER, passes=1, batch_size=256, progress=True)
     assert "sparse coding" in capsys.readouterr().err

@@ -43,7 +43,7 @@ def load(source: str | Path | np.ndarray | Tensor, *, site: str | None = None, d
         opened = Activations.open(path, damaged)
         return opened if site is None else opened.at(site)
     if (path / _ARROW).exists():
-        return _finite(_arrow(path, site))
+        return finite_rows(_arrow(path, site))
     if path.suffix == ".npy":
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -62,7 +62,7 @@ def load(source: str | Path | np.ndarray | Tensor, *, site: str | None = None, d
 
 def _one(tables: dict[str, Tensor], site: str | None, name: str) -> Activations:
     picked = _picked(list(tables), site, name)
-    return _finite(in_memory({picked: tables[picked]}, [picked], name))
+    return finite_rows(in_memory({picked: tables[picked]}, [picked], name))
 
 
 def _rows(array: Any, name: str) -> Float[Tensor, "rows dims"]:
@@ -91,8 +91,8 @@ def _picked(names: list[str], site: str | None, path: str) -> str:
     return site or names[0]
 
 
-def _finite(acts: Activations) -> Activations:
-    """Without rows that are not finite; says how many there were."""
+def finite_rows(acts: Activations) -> Activations:
+    """Those of one site that are finite; warns of the others and counts them."""
     step = max(1, _CHUNK // acts.n_dims)
     parts = [acts.read(slice(first, first + step)).isfinite().all(1) for first in range(0, len(acts), step)]
     finite = torch.cat(parts) if parts else torch.ones(0, dtype=torch.bool)

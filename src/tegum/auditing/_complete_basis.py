@@ -27,6 +27,22 @@ def complete_basis(
     return max(found, key=lambda pair: pair[1])
 
 
+def surviving_share(y: Float[Tensor, "rows rank"], gaussian_fourth: float, starts: int, seed: int) -> float:
+    """How much of the contrast of a basis survives on rows that it was not fitted to: of both halves, fitted to one and seen on the other.
+
+    Near 1 where there are rows enough to find a basis, near 0 where what is found is noise (rows must be many times dims to the power 1.5).
+    """
+    order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
+    halves = y[order[: len(y) // 2]], y[order[len(y) // 2 :]]
+    fitted = seen = 0.0
+    for mine, other in (halves, halves[::-1]):
+        basis, reached = complete_basis(mine, gaussian_fourth, starts, seed)
+        p = other @ basis.T
+        m3, k4 = (p**3).double().mean(0), (p**4).double().mean(0) - gaussian_fourth
+        fitted, seen = fitted + reached, seen + float((THIRD * m3.square() + FOURTH * k4.square()).sum())
+    return seen / fitted if fitted > 0 else 0.0
+
+
 def _climb(y: Float[Tensor, "rows rank"], basis: Float[Tensor, "rank rank"], level: float) -> tuple[Float[Tensor, "rank rank"], float]:
     n = len(y)
     least = _TOLERANCE if y.shape[1] <= _FEW else _ROUGH

@@ -12,10 +12,11 @@ from tegum.auditing._answer import Answer, Finding
 from tegum.auditing._paired import Estimate, Resampled, Totals, explained, gained, ratio, share
 from tegum.auditing._read_cells import ALL, FEW, GIVEN, POLISHED
 from tegum.auditing._subject import Subject
-from tegum.auditing.readers import ENCODER, ORTHOGONAL, READERS, REFITTED
+from tegum.auditing.readers import ENCODER, LASSO, ORTHOGONAL, READERS, REFITTED
 
 QUESTION = "Who can read it?"
 TRIED, OVER, GAUSSIAN = "message passing, tried", "other numbers of features", "Gaussian rows"
+_OFF = 0.05  # of the features asked for: a lasso that is farther off is said to be
 _FEWEST = 10  # groups: with fewer, intervals are rough
 Steps = Mapping[str, Mapping[str, Any]]
 
@@ -53,6 +54,7 @@ class _Told:
         self.omp, self.base = (ORTHOGONAL, GIVEN), (first, GIVEN)
         self.gain = self.difference(self.omp, self.base)
         self.null = self._null()
+        self.above = _less(self.closed, self.null)
 
     def cell(self, pair: tuple[str, str]) -> Mapping[str, Any]:
         """What the step of that reader and dictionary stored."""
@@ -142,7 +144,7 @@ class _Told:
             f"{self.facts['rows']:,} rows held out, {who} {self.explained(self.base)}: "
         )
         if self.gain.low > 0:
-            words += f"recovery finds {self.gain} that {who} misses"
+            words += f"OMP explains {self.gain} more than {who}"
             if self.first == ENCODER and (REFITTED, GIVEN) in self.cells:
                 words += f", {share(self.difference((REFITTED, GIVEN), self.base).value)} of it by better values for the same features"
         elif self.gain.high < 0:
@@ -150,6 +152,11 @@ class _Told:
         else:
             words += f"which of the two explains more can not be told ({self.gain})"
         words += f". That is {self.closed} of what {who} leaves; on Gaussian rows of the same covariance, which hold no features, it is {self.null}"
+        if self.gain.low > 0 and self.above.low > 0:
+            words += f": {self.above} more than there, so recovery finds what {who} misses"
+        elif self.gain.low > 0:
+            told = "" if self.above.high < 0 else ", as far as can be told"
+            words += f": no more than there{told}, so the gain does not show that {who} misses features"
         return words + (f". {self._in_model}" if self.losses else ".")
 
     @property
@@ -172,6 +179,7 @@ class _Told:
             _finding("gain", self.gain, f"what OMP explains more than {who}, on the same rows"),
             _finding("gain_of_missed", self.closed, f"that gain as a share of what {who} leaves unexplained"),
             _finding("gain_of_missed_on_gaussian_rows", self.null, "the same share on Gaussian rows of the same covariance, which hold no features"),
+            _finding("gain_of_missed_above_gaussian", self.above, "the former share less the latter: above 0 where there is more to find than in noise"),
         ]  # fmt: skip
         if (REFITTED, GIVEN) in self.cells:
             found += [
@@ -245,6 +253,17 @@ class _Told:
         return f"{rows:,} rows of {self.facts['documents']:,} documents held out" if by == "documents" else f"{rows:,} rows held out"
 
     @property
+    def _lasso_short(self) -> list[str]:
+        """Where the lasso could not be brought to as many features as the others have."""
+        few = self.sums(self.base, FEW)
+        wanted = self.facts["n_active"] or sum(few["on"]) / sum(few["rows"])
+        reached, dims = self.lines[LASSO, GIVEN]["l0"], self.subject.n_dims
+        if abs(reached - wanted) <= _OFF * wanted:
+            return []
+        why = f" It is brought to no more than there are dims, {dims:,}: refitted codes need no more." if wanted > dims else ""
+        return [f"The lasso has {reached:.3g} features on a row, on average, where {wanted:.3g} are asked for: as near as was found.{why}"]
+
+    @property
     def assumed(self) -> list[str]:
         """What an honest reader has to know."""
         facts = self.facts
@@ -265,6 +284,8 @@ class _Told:
             f"Every row has as many features as the {who} uses there; the lasso as many on average, at one penalty."
             if facts["n_active"] is None else f"Every row may have {facts['n_active']:g} features, the lasso as many on average."
         )  # fmt: skip
+        if (LASSO, GIVEN) in self.cells:
+            found += self._lasso_short
         found.append(
             "OMP is made to explain x and gains some on any rows; explained variance does not say that what it turns on is what the layer means."
         )
@@ -281,6 +302,14 @@ class _Told:
 def _closed(error: Totals, other: Totals) -> Totals:
     """The share of the other's error that is gone."""
     return 1 - error / other
+
+
+def _less(one: Estimate, other: Estimate) -> Estimate:
+    """The difference of two estimates on different rows: distances of the ends of both intervals, added in squares (MOVER; Zou & Donner 2008)."""
+    value = one.value - other.value
+    below = np.hypot(one.value - one.low, other.high - other.value)
+    above = np.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(value, float(value - below), float(value + above))
 
 
 def _finding(name: str, estimate: Estimate, words: str) -> Finding:

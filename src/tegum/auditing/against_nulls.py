@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tegum.activations import Activations
 from tegum.auditing._answer import Answer, Finding
-from tegum.auditing._complete_basis import FOURTH, THIRD, complete_basis
+from tegum.auditing._complete_basis import FOURTH, THIRD, complete_basis, surviving_share
 from tegum.auditing._independent_rows import independent_rows
 from tegum.auditing._interactions import interactions, totals
 from tegum.auditing._whitening import Whitened, has_atom, whitened
@@ -33,6 +33,9 @@ QUESTION = "Is it superposition?"
 LEVEL = 0.05
 SMALL = 0.07  # of the structure: what noise on a complete basis can leave (C4)
 LEAST_ROWS = 8  # for each dim, for the test to say anything
+FOUND = (
+    0.25  # of a basis' contrast that must survive on other rows: where less does, interactions may be those of a basis that was not found
+)
 _DRAWS_AT_ONCE = 10  # of a reference, a step of what can be resumed
 Keep = Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
 
@@ -41,7 +44,8 @@ Keep = Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
 class SuperpositionTest(Result):
     """What the test found. Structure is squared length of moment tensors over 3! and 4!, twice (eight times) the leading terms of negentropy.
 
-    `explained` is that of the features of the complete basis, each by itself; `left` is in interactions of three and four of them and not by one
+    `explained` is that of the features of the complete basis, each by itself, on rows that it was not fitted to: `survives` is the share of it
+    that does, from half of the rows to the other half. `left` is in interactions of three and four of them and not by one
     common factor, without bias, so that it may be negative. `z_structure`, `z_left` are the larger of the third and fourth order's in standard
     errors, of all structure of directions and of what is left; `elliptical`, `complete` are the same of data drawn from either law, and
     `complete_share` is the share left of the latter. `rank` is in how many of the dims the rows vary; `by_length` whether rows were brought to one
@@ -52,13 +56,14 @@ class SuperpositionTest(Result):
     n_dims: int
     rank: int
     by_length: bool
+    survives: float
     explained: float
     left: float
     z_structure: float
     z_left: float
     elliptical: Float[Tensor, " draws"]
-    complete: Float[Tensor, " draws"]
-    complete_share: Float[Tensor, " draws"]
+    complete: Float[Tensor, " fitted"]
+    complete_share: Float[Tensor, " fitted"]
 
     @property
     def testable(self) -> bool:
@@ -72,8 +77,8 @@ class SuperpositionTest(Result):
 
     @property
     def p_complete(self) -> float:
-        """Of a complete basis of sparse features, fitted to these rows."""
-        return _p(self.z_left, self.complete) if self.testable else math.nan
+        """Of a complete basis of sparse features, fitted to these rows; 1 where there are too few rows to find one."""
+        return (_p(self.z_left, self.complete) if self.survives >= FOUND else 1.0) if self.testable else math.nan
 
     @property
     def p_value(self) -> float:
@@ -83,11 +88,12 @@ class SuperpositionTest(Result):
     @property
     def share_left(self) -> float:
         """The effect size: left / (left + explained), nan where no structure is found."""
-        return share(self.left, self.explained) if self.testable and self.p_elliptical <= LEVEL else math.nan
+        told = self.testable and self.p_elliptical <= LEVEL and self.survives >= FOUND
+        return share(self.left, self.explained) if told else math.nan
 
     @property
     def superposed(self) -> bool:
-        """Whether p is at most .05. Where little is left, as `share_left` tells, noise on a complete basis can be the reason (C4)."""
+        """Whether p is at most .05. Where little is left, as `share_left` tells, noise or dependent features of one basis can be why (C4)."""
         return self.p_value <= LEVEL
 
     def to_dataframe(self) -> "pd.DataFrame":
@@ -108,6 +114,8 @@ class SuperpositionTest(Result):
     def __repr__(self) -> str:
         if not self.testable:
             return f"SuperpositionTest({self.rows:,} rows in {self.rank} dims that vary: too few to say)"
+        if self.survives < FOUND and self.p_elliptical <= LEVEL:
+            return f"SuperpositionTest({self.rows:,} rows in {self.rank} dims: structure, but too few rows to find a complete basis)"
         said = "superposition" if self.superposed else "no sign of superposition"
         return f"SuperpositionTest({said}, p {self.p_value:.3g}; a complete basis leaves {self.share_left:.1%} of the structure; {self.rows:,} rows)"
 
@@ -140,7 +148,9 @@ def superposition_test(
     check_count("starts", starts)
     if d < 3 or len(x) < LEAST_ROWS * d:
         nothing = torch.zeros(0, dtype=torch.float64)
-        return SuperpositionTest(len(x), x.shape[1], d, by_length, math.nan, math.nan, math.nan, math.nan, nothing, nothing, nothing)
+        return SuperpositionTest(
+            len(x), x.shape[1], d, by_length, math.nan, math.nan, math.nan, math.nan, math.nan, nothing, nothing, nothing
+        )
     keep = keep or (lambda _, compute: compute())
     observed: dict[str, Any] = {}
 
@@ -150,10 +160,11 @@ def superposition_test(
         return observed["basis"]
 
     with bar("test of superposition", 2 * references + 1, "data sets", progress) as tell:
+        survives = keep("survives", lambda: {"share": surviving_share(whole.rows, whole.gaussian_fourth, starts, seed)})["share"]
         found = keep("observed", lambda: {"z_structure": _structure(x, whole)} | _beside(whole, basis()))
         tell(1)
         drawn: dict[str, list[float]] = {"elliptical": [], "complete": [], "complete_share": []}
-        for law in ("elliptical", "complete"):
+        for law in ("elliptical", "complete") if survives >= FOUND else ("elliptical",):
             for first in range(0, references, _DRAWS_AT_ONCE):
                 places = range(first, min(first + _DRAWS_AT_ONCE, references))
                 draw = _elliptical if law == "elliptical" else _complete
@@ -164,7 +175,7 @@ def superposition_test(
     laws = {name: torch.tensor(numbers, dtype=torch.float64) for name, numbers in drawn.items()}
     return SuperpositionTest(
         rows=len(x), n_dims=x.shape[1], rank=d, by_length=by_length,
-        explained=found["explained"], left=found["left"], z_structure=found["z_structure"], z_left=found["z_left"],
+        survives=survives, explained=found["explained"] * survives, left=found["left"], z_structure=found["z_structure"], z_left=found["z_left"],
         elliptical=laws["elliptical"], complete=laws["complete"], complete_share=laws["complete_share"],
     )  # fmt: skip
 
@@ -190,8 +201,8 @@ def superposition(
     keep: Keep | None = None,
     progress: bool | None = None,
 ) -> Answer:
-    """The test on `rows` rows of activations, as few of a document as can be: 20,000 by default up to 64 dims, above 10,000 or 10 a dim."""
-    most = rows or (20_000 if activations.n_dims <= 64 else max(10_000, 10 * activations.n_dims))
+    """The test on `rows` rows of activations, as few of a document as can be: 20,000 by default, or 10 a dim."""
+    most = rows or max(20_000, 10 * activations.n_dims)
     check_count("rows", most, at_least=2)
     x, told = independent_rows(activations, most, seed)
     return answer(superposition_test(x, references=references, seed=seed, keep=keep, progress=progress), told)
@@ -213,7 +224,7 @@ def answer(test: SuperpositionTest, told: Mapping[str, int]) -> Answer:
             else f"It can not be told from {test.rows:,} rows that vary in {test.rank:,} dims: {need}."
         )
         return Answer(QUESTION, verdict, tuple(findings), {"superposition": test.to_dataframe()}, (), _ASSUMED)
-    least = 1 / (1 + len(test.complete))
+    least = 1 / (1 + len(test.elliptical))
     findings += [
         Finding("p_value", test.p_value, words=f"the larger of the two below; {least:.3g} is the least that as many draws can give"),
         Finding("p_elliptical", test.p_elliptical, words="a Gaussian of the same covariance, or any law that is one but for a row's scale"),
@@ -222,12 +233,16 @@ def answer(test: SuperpositionTest, told: Mapping[str, int]) -> Answer:
             "share_left",
             test.share_left,
             words="the effect size: structure in interactions, which the best complete basis leaves, over that and what it explains; data drawn from "
-            f"the fitted basis leave {_quantile(test.complete_share, 0.5):.2%}",
+            f"the fitted basis leave {_quantile(test.complete_share, 0.5):.2%}"
+            if len(test.complete)
+            else "not known: no basis is found",
         ),
         Finding(
             "z_left",
             test.z_left,
-            words=f"standard errors from none left; 95% of draws from the fitted basis are below {_quantile(test.complete, 0.95):.2g}",
+            words=f"standard errors from none left; 95% of draws from the fitted basis are below {_quantile(test.complete, 0.95):.2g}"
+            if len(test.complete)
+            else "of a basis that is not found on other rows",
         ),
     ]
     lines = [
@@ -239,34 +254,38 @@ def answer(test: SuperpositionTest, told: Mapping[str, int]) -> Answer:
     ]  # fmt: skip
     picture = figures.intervals(
         lines, "law", "value", "low", "high", "who", y_title="", x_title="what the law does not explain, in standard errors",
-        caption=f"What {test.rows:,} activations have beyond either law, beside {len(test.complete)} data sets drawn from it (median and middle "
+        caption=f"What {test.rows:,} activations have beyond either law, beside {len(test.elliptical)} data sets drawn from it (median and middle "
         "95%): all structure beside an elliptical law, interactions of three and four features beside a complete basis. Superposition has both.",
     )  # fmt: skip
     return Answer(QUESTION, _verdict(test), tuple(findings), {"superposition": test.to_dataframe()}, (picture,), _ASSUMED)
 
 
 def _verdict(test: SuperpositionTest) -> str:
-    least = 1 / (1 + min(len(test.elliptical), len(test.complete)))
-    if test.p_value == least > LEVEL:
+    these = f"these {test.rows:,} activations"
+    least = 1 / (1 + len(test.elliptical))
+    if least > LEVEL:
         return (
-            f"Undecided: these {test.rows:,} activations stand above all that was drawn from either law, but {len(test.complete)} data sets can not "
-            f"give a p value below {least:.2g}; from 19 on they can."
+            f"Undecided: {len(test.elliptical)} data sets drawn from a law can not give a p value below {least:.2g}; from 19 on they can."
         )
     if test.p_elliptical > LEVEL:
         return (
-            f"Directions of these {test.rows:,} activations can not be told from those of an elliptical law (p = {test.p_elliptical:.2g}): "
+            f"Directions of {these} can not be told from those of an elliptical law (p = {test.p_elliptical:.2g}): "
             "there is no sparse structure to be in superposition."
+        )
+    if test.survives < FOUND:
+        return (
+            f"Undecided: {these} have structure that no elliptical law has, but are too few to find a complete basis in {test.rank} dims: of what "
+            f"one explains of half of them, {test.survives:.1%} is there in the other half. More rows are needed."
         )
     if test.p_complete > LEVEL:
         return (
-            f"A complete basis of {test.rank} sparse features accounts for these {test.rows:,} activations (p = {test.p_complete:.2g}): "
-            "no sign of superposition."
+            f"A complete basis of {test.rank} sparse features accounts for {these} (p = {test.p_complete:.2g}): no sign of superposition."
         )
-    return (
-        f"Superposition: no complete basis of {test.rank} sparse features accounts for these {test.rows:,} activations (p = {test.p_value:.2g}); "
-        f"the best leaves {test.share_left:.0%} of their structure."
-        + (" That is little: noise on a complete basis can leave as much." if test.share_left <= SMALL else "")
-    )
+    found = f"no complete basis of {test.rank} independent features accounts for {these} (p = {test.p_value:.2g}); "
+    found += f"the best leaves {test.share_left:.1%}"
+    if test.share_left <= SMALL:
+        return f"No clear sign of superposition: {found} of their structure, as little as noise, or features that depend on each other, can leave."
+    return f"Superposition: {found} of their structure. (Groups of features of one basis that come together would leave some too.)"
 
 
 _ASSUMED = (

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tegum.activations import Activations, load
+from tegum.activations.loading import finite_rows
 from tegum.auditing._answer import Answer
 from tegum.auditing._audit_folder import AuditFolder, OnStep
 from tegum.auditing._page import page
@@ -170,7 +171,8 @@ def audit(
         "version": VERSION, "name": acts.name or "activations", "site": acts.site, "rows": len(acts), "n_dims": acts.n_dims,
         "activations": acts.digest() if out is not None else None, "dictionary": _digest(source) if source is not None else str(described),
         "n_active": n_active, "samples": samples, "read_rows": rows, "test_rows": test_rows, "references": references, "polish_rows": polish_rows,
-        "contexts_of": [int(feature) for feature in contexts_of], "seed": seed,
+        "contexts_of": [int(feature) for feature in contexts_of], "tokenizer": type(tokenizer).__name__ if contexts_of else None,
+        "model": None if model is None else f"{type(model.model).__name__} at {model.site}, {model.ablation} ablation", "seed": seed,
     }  # fmt: skip
     with AuditFolder.at(out, facts, on_step) as folder:
         varies = _varies(acts)
@@ -190,7 +192,11 @@ def audit(
         needless = {CONTEXTS} if not contexts_of else set()
         if subject is None:
             needless |= {READING, HOLDING, CONTEXTS}
-        answers = {name: _kept(folder, name, makers[name]) for name in asked if name not in needless}
+        left = [name for name in asked if name not in needless]
+        if not left:
+            without = "no dictionary" if subject is None else "no features in contexts_of"
+            raise ValueError(f"nothing is left to ask: questions are {', '.join(asked)}, and there is {without}")
+        answers = {name: _kept(folder, name, makers[name]) for name in left}
         told = {
             **facts,
             "dictionary": "none" if subject is None else subject.name,
@@ -266,7 +272,7 @@ def architecture(name: str, n_dims: int, n_features: int | None = None, n_active
 
 def _one_site(activations: Any, site: str | None) -> Activations:
     acts = activations if isinstance(activations, Activations) else load(activations, site=site)
-    acts = acts.at(site) if site is not None else acts
+    acts = finite_rows(acts.at(site) if site is not None and len(acts.sites) > 1 else acts)
     if not len(acts):
         raise ValueError(f"{acts.name or 'the activations'} holds no rows")
     _ = acts.n_dims  # several sites are refused here
@@ -304,13 +310,14 @@ def _loaded(path: str | Path) -> Source:
 
 
 def _digest(source: Source) -> str:
-    """Of the numbers of a dictionary."""
+    """Of the numbers of a dictionary, and of how it reads."""
     tensors = (
         [value for _, value in sorted(source.state_dict().items())]
         if isinstance(source, torch.nn.Module)
         else [subject_of(source).dictionary.dense(), subject_of(source).centre]
     )
-    told = hashlib.sha256()
+    how = getattr(source, "architecture", None) or getattr(source, "decoder", None)
+    told = hashlib.sha256(f"{type(source).__name__} {how!r}".encode())
     for tensor in tensors:
         told.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
         told.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())

@@ -199,7 +199,9 @@ def _verdict(
     room: EffectiveDims, test: BasisTest, table: "_Directions | None", found: Meetings | None, carried: Polysemanticity | None
 ) -> str:
     way = {
-        "along rows": "some coordinates are larger than others",
+        "along rows": "some coordinates are larger than others"
+        if test.rows.excess > 0
+        else "coordinates are more alike in size than after a rotation",
         "along coordinates": "coordinates are distributed unlike their mixtures",
     }
     why = [

@@ -39,6 +39,7 @@ ENCODER, REFITTED, FILTER, PURSUIT, ORTHOGONAL, LASSO, MESSAGES = (
 READERS = ENCODER, REFITTED, FILTER, PURSUIT, ORTHOGONAL, LASSO, MESSAGES
 NEAR = 0.01  # of the mean L0 that is asked for: how near the lasso is brought to it
 _TOLERANCE = 1e-2  # of the lasso's objective: which features are on is settled long before their values are, and these are refitted
+_LEAST = 1e-4  # of the penalty at which nothing is on: where so little sets too few on, less hardly sets more, and takes ever longer
 _LOOKS, _SOME, _ROUGH = 20, 256, 0.05  # the first of them are at some rows, to within so much
 
 
@@ -141,20 +142,23 @@ def largest(subject: Subject, z: SparseCodes, most: Int[Tensor, " rows"]) -> Spa
 def lasso_at(subject: Subject, x: Float[Tensor, "rows dims"], l0: float) -> tuple[SparseCodes, float, float]:
     """(codes, the share of rows that settled, penalty) of the lasso at the penalty whose codes, refitted, have a mean L0 within 1% of `l0`.
 
-    Or as near as can be had. It is looked for on some rows, then on all. What it is set by is how many features are on, never how well they explain
+    Or as near as can be had: no more than as many features as dims are asked for, as refitted codes need no more, and no penalty is below 1e-4 of the
+    one at which nothing is on. It is looked for on some rows, then on all. What it is set by is how many features are on, never how well they explain
     x, so it may be set on the rows that are read; set on others it would miss their number by several percent.
     """
     x = x - subject.centre
+    l0 = min(l0, float(subject.n_dims))
     top = float(subject.dictionary.correlate(x[:_SOME]).abs().max())
     if top <= 0 or l0 <= 0:
         none = x.new_empty(len(x), 0)
         return SparseCodes(none.long(), none, subject.n_features), 1.0, max(top, 0.0)
-    roughly = _searched(subject, x[:_SOME], l0, top / 8, _ROUGH)[2]
-    return _searched(subject, x, l0, roughly, NEAR)
+    least = _LEAST * top
+    roughly = _searched(subject, x[:_SOME], l0, top / 8, least, _ROUGH)[2]
+    return _searched(subject, x, l0, roughly, least, NEAR)
 
 
-def _searched(subject: Subject, x: Tensor, l0: float, penalty: float, near: float) -> tuple[SparseCodes, float, float]:
-    """From `penalty` outwards until l0 lies between two, then between these, as if ln L0 fell by a line in ln penalty. The nearest of all seen.
+def _searched(subject: Subject, x: Tensor, l0: float, penalty: float, least: float, near: float) -> tuple[SparseCodes, float, float]:
+    """From `penalty` outwards, but to none below `least`, until l0 lies between two, then between these, as if ln L0 fell by a line in ln penalty. The nearest of all seen.
 
     Each look begins from nothing: begun at denser codes, as many are not quite 0 when the gap is closed.
     """
@@ -173,8 +177,10 @@ def _searched(subject: Subject, x: Tensor, l0: float, penalty: float, near: floa
         if low[0] and high[0]:
             straight = math.log(low[1] / l0) / math.log(low[1] / high[1]) if high[1] and look % 3 < 2 else 0.5
             penalty = low[0] * (high[0] / low[0]) ** min(max(straight, 0.05), 0.95)
+        elif seen < l0 and penalty <= least:
+            break
         else:
-            penalty *= min(max(seen / l0, 0.125), 8.0)
+            penalty = max(least, penalty * min(max(seen / l0, 0.125), 8.0))
     return best
 
 

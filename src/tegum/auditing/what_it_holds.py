@@ -173,7 +173,10 @@ def _verdict(ours: _Table, random: _Table, laws: "pd.DataFrame", n: int, dims: i
     one, many, most = (reach[name] for name in ("top-k", "basis pursuit", "Bayes-AMP"))
     where = "one look reads them" if k <= one else "recovery reads them, one look does not" if k <= many else "only Bayes-AMP reads them"
     where = "none of these reads them" if k > max(many, most) else where
-    crowd = f"; but these interfere by {ours.crowd.spread:.3f} where random ones do by {ours.crowd.normal_std:.3f}" if ours.crowd else ""
+    crowd = ""
+    if ours.crowd:
+        link = "but" if ours.crowd.spread > ours.crowd.normal_std else "and"
+        crowd = f"; {link} these interfere by {ours.crowd.spread:.3f} where random ones do by {ours.crowd.normal_std:.3f}"
     return (
         f"{near} Directions at random are read (half of all typical codes) up to {one:,} on by one look (top-k), {many:,} by l1, {most:,} by "
         f"Bayes-AMP. With {k:,} on {where}{crowd}."

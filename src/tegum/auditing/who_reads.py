@@ -28,6 +28,7 @@ from tegum.auditing._subject import Source, Subject, subject_of
 from tegum.auditing.readers import ENCODER, MESSAGES, ORTHOGONAL, READERS, REFITTED, Reading, read_by
 from tegum.checks import check_count, check_number, check_probability, check_seed
 from tegum.learning import LearntDictionary, SparseAutoencoder
+from tegum.learning.fitting import same_rows
 from tegum.progress import bar
 
 __all__ = ["READERS", "InModel", "Reading", "read_by", "reading"]
@@ -94,8 +95,8 @@ def reading(
     rows, few
         Rows held out that are read; the lasso and message passing read the first `few` of them alone.
     held_out
-        The chance that a document (a row, where none are known) is held out. By default that of the autoencoder's own training, where that is known
-        to be of these activations, so that it has not seen them either, and else .1.
+        The chance that a document (a row, where none are known) is held out. By default that of the autoencoder's own training, where its notes
+        hold a digest of these very activations, so that it has not seen them either, and else .1.
     polished
         Polished directions, made without the rows held out here. By default they are made here, from at most `polish_rows` training rows (0: not at
         all) in `polish_passes` passes, kept in the folder `polish_out`; `retrain` samples train a k-sparse encoder anew for them.
@@ -207,10 +208,8 @@ def _parts(acts: Activations, subject: Subject, held_out: float | None, seed: in
     """(training rows, rows held out, what was held out whole, whether the autoencoder is known not to have seen these)."""
     share, unseen = held_out, False
     if isinstance(subject.source, SparseAutoencoder):
-        notes = subject.source.notes
-        of, learning = notes.get("activations", {}), notes.get("training", {})
-        mine = {"site": acts.site, "rows": len(acts), "dims": acts.n_dims, "name": acts.name}
-        if learning.get("held_out") and mine.items() <= of.items():
+        learning = subject.source.notes.get("training", {})
+        if learning.get("held_out") and same_rows(subject.source.notes, acts):
             share = min(share or 1.0, float(learning["held_out"]))
             rest, held = acts.split(share, int(learning["seed"]))
             if len(rest) >= 2 and len(held) >= 2:
@@ -243,5 +242,7 @@ def _check(
     if held_out is not None:
         check_probability("held_out", held_out)
     check_count("polish_rows", polish_rows, at_least=0)
+    if polish_rows == 1:
+        raise ValueError("polish_rows is 1; it must be 0, for no polish, or at least 2, for one row alone does not vary")
     check_count("polish_passes", polish_passes)
     check_count("retrain", retrain, at_least=0)

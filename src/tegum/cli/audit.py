@@ -130,6 +130,8 @@ def _tokenizer(place: str) -> Any:
         from tegum.activations import minilm
 
         return minilm()[1]
+    if not Path(place).is_dir():
+        raise BadInput(f"--tokenizer {place!r}: there is no such folder")
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(place, local_files_only=True)

@@ -102,7 +102,7 @@ class CodingRun:
                 if self.step % self.a_pass == 0:
                     self._report(on_report)
                 now = time.monotonic()
-                shown = f"explained {self.history[-1]['explained_variance']:.3f}, " if self.history else ""
+                shown = f"explained {self.history[-1].get('explained_variance', math.nan):.3f}, " if self.history else ""
                 tell(self.step * size, f"{shown}{(self.step - first) * size / max(now - began, 1e-9):,.0f} a second")
                 if now - saved >= save_every and self.step < last:
                     folder.keep(*self._state())

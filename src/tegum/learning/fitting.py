@@ -1,6 +1,6 @@
 """fit: activations in, sparse autoencoders out. Several may share one stream of batches; a run that was killed goes on where it left off."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, overload
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tegum.activations import Activations, load
+from tegum.activations.dataset import DOCUMENTS
 from tegum.checks import check_count, check_number
 from tegum.learning._training_folder import TrainingFolder, digest_of
 from tegum.learning._training_run import Plan, Report, TrainingRun
@@ -110,14 +111,14 @@ def fit(  # pyright: ignore[reportInconsistentOverload] - the overloads need not
         raise ValueError(
             f"start is {start.architecture} of {start.n_dims} dims; it must be the one autoencoder that is trained, on {rows.n_dims} dims, not {what}"
         )
-    facts = {"plan": asdict(plan), "autoencoders": [_told(one) for one in described], "rows": rows_told(rows, known=out is not None)}
+    facts = {"plan": asdict(plan), "autoencoders": [_told(one) for one in described], "rows": rows_told(rows, known=True)}
     if start is not None:
         facts["start"] = {name: digest_of(value.cpu()) for name, value in start.weights.items()}
     with TrainingFolder.at(out, facts) as folder:
         if (done := folder.finished(len(described))) is None:
             run = TrainingRun(described, train, held, plan, torch.device(device), start)
             run.go_on(folder, save_every=save_every, report_every=report_every, on_report=on_report, progress=progress)
-            done = run.finished(facts["rows"])
+            done = run.finished(facts["rows"] | {"documents": _documents(rows)})
             folder.finish(done)
     return done[0] if isinstance(what, Autoencoder) else done
 
@@ -130,3 +131,17 @@ def rows_told(rows: Activations, *, known: bool) -> dict[str, Any]:
     """What rows are, with a digest of them all where they are to be `known` again."""
     told = {"name": rows.name, "site": rows.site, "rows": len(rows), "dims": rows.n_dims}
     return told | ({"digest": rows.digest()} if known else {})
+
+
+def same_rows(notes: Mapping[str, Any], rows: Activations) -> bool:
+    """Whether an autoencoder's notes say that it was trained on these very rows in this order, in the same documents; False where they do not say."""
+    known = notes.get("activations") or {}
+    if (known.get("rows"), known.get("dims"), known.get("site")) != (len(rows), rows.n_dims, rows.site) or not known.get("digest"):
+        return False
+    documents = _documents(rows)
+    return known.get("documents", documents) == documents and known["digest"] == rows.digest()
+
+
+def _documents(rows: Activations) -> str:
+    """A digest of which document each row is of, for by these rows are held out; "" where none are known."""
+    return digest_of(rows.documents) if rows.has(DOCUMENTS) else ""

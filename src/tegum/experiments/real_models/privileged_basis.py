@@ -219,10 +219,11 @@ def _used(rows: Rows) -> Iterable[Claim]:
             f"MLP {b + 1}: neurons are distributed unlike their mixtures: kurtosis over that of rotations, less 1", value, interval=interval,
             expected=(0, None), reason=bar, source="Chaudhari & Hundia; Elhage et al. 2021",
         )  # fmt: skip
-    ratios = [
-        _excess(row, f"MLP {b + 1}", "coordinates")[0] / max(1e-9, _excess(row, f"block {b + 1}", "coordinates")[0])
-        for b in rows.params.blocks
-    ]
+    ratios = []
+    for b in rows.params.blocks:
+        after, (low, high) = _excess(row, f"block {b + 1}", "coordinates")
+        told = max(abs(after), (high - low) / 2)  # an excess below half the range of rotations is told no better than that
+        ratios.append(_excess(row, f"MLP {b + 1}", "coordinates")[0] / told)
     yield Claim(
         "neurons by far more than the stream after them: least ratio, over blocks, of their excess along coordinates", min(ratios),
         expected=(5, None), reason="a guess that a factor of five is 'by far', made when the fourth block's was known to be 40 for all its neurons",
