@@ -179,7 +179,7 @@ class _Told:
             _finding("gain", self.gain, f"what OMP explains more than {who}, on the same rows"),
             _finding("gain_of_missed", self.closed, f"that gain as a share of what {who} leaves unexplained"),
             _finding("gain_of_missed_on_gaussian_rows", self.null, "the same share on Gaussian rows of the same covariance, which hold no features"),
-            _finding("gain_of_missed_above_gaussian", self.above, "the former share less the latter: above 0 where there is more to find than in noise"),
+            _finding("gain_of_missed_above_gaussian", self.above, "the former share less the latter, which is what noise gives"),
         ]  # fmt: skip
         if (REFITTED, GIVEN) in self.cells:
             found += [

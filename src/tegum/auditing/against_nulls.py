@@ -93,8 +93,8 @@ class SuperpositionTest(Result):
 
     @property
     def superposed(self) -> bool:
-        """Whether p is at most .05. Where little is left, as `share_left` tells, noise or dependent features of one basis can be why (C4)."""
-        return self.p_value <= LEVEL
+        """Whether p is at most .05 and more is left than noise, rates that differ or the like leave of a complete basis: `SMALL`, .07 (C4)."""
+        return self.p_value <= LEVEL and self.share_left > SMALL
 
     def to_dataframe(self) -> "pd.DataFrame":
         """One line a law without superposition."""

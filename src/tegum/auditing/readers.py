@@ -158,7 +158,9 @@ def lasso_at(subject: Subject, x: Float[Tensor, "rows dims"], l0: float) -> tupl
 
 
 def _searched(subject: Subject, x: Tensor, l0: float, penalty: float, least: float, near: float) -> tuple[SparseCodes, float, float]:
-    """From `penalty` outwards, but to none below `least`, until l0 lies between two, then between these, as if ln L0 fell by a line in ln penalty. The nearest of all seen.
+    """From `penalty` outwards until l0 lies between two, then between these, as if ln L0 fell by a line in ln penalty. The nearest of all seen.
+
+    No penalty is below `least`: where that sets too few on, the search ends.
 
     Each look begins from nothing: begun at denser codes, as many are not quite 0 when the gap is closed.
     """

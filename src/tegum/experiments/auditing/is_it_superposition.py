@@ -6,8 +6,10 @@ elliptical law has, and whether the best complete basis leaves interactions of t
 the null itself, drawn anew, so that the level of the test proper is seen. (For rows whose law is not known, an audit draws its references from the
 basis that it fits; cells with how="fitted" do so.)
 
-The other statistic is what an overcomplete dictionary gains over a complete one on held-out rows, which is what one would first think of: it is all
-but the same for Gaussian data, for complete bases and for overcomplete ones, for any dictionary of more directions is nearer to any data.
+The other statistic is what an overcomplete dictionary gains over a complete one on held-out rows, which is what one would first think of. More
+directions are nearer to any data, so what matters is a difference of gains, small beside what two trainings differ by, and it moves with all that
+data sets differ in. Held against references of its own law, which nobody has for a layer, it sees .83 to .95 of twice overcomplete data sets and .19
+of those with a quarter more features, and calls .24 of complete bases superposition when every row has a scale of its own.
 
 Set before the run: the level, .05, and the least power, .9, at twice as many features as dims. Left out are signed features of which a quarter is on:
 their fourth cumulant is 1 and they have no third, and in trials one data set of five was told.
