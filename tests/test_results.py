@@ -60,8 +60,11 @@ def test_it_is_told_in_words_and_as_a_table(results, kind, lines):
 
 
 def test_every_kind_of_result_is_among_them(results):
+    """Those of audits have a test of their own, tests/auditing/test_audit_results.py."""
+
     def kinds(cls):
-        return {cls.__name__} | {kind for sub in cls.__subclasses__() for kind in kinds(sub)}
+        own = {cls.__name__} if not cls.__module__.startswith("tegum.auditing") else set()
+        return own | {kind for sub in cls.__subclasses__() for kind in kinds(sub)}
 
     assert kinds(Result) - {"Result"} == set(results) == set(LINES)
 

@@ -12,7 +12,8 @@ data sets differ in. Held against references of its own law, which nobody has fo
 of those with a quarter more features, and calls .24 of complete bases superposition when every row has a scale of its own.
 
 Set before the run: the level, .05, and the least power, .9, at twice as many features as dims. Left out are signed features of which a quarter is on:
-their fourth cumulant is 1 and they have no third, and in trials one data set of five was told.
+their fourth cumulant is 1 and they have no third, and in trials one data set of five was told. The quick preset had 8 dims and 1,500 rows at first,
+where signed features, 2 of 16 on, were seen in .4 of 40 data sets: a tenth of the rows have no feature on then, and are whitened by covariance.
 """
 
 import math
@@ -72,8 +73,8 @@ class IsItSuperposition(Experiment):
 
     presets = {
         "quick": Params(
-            sizes=((8, 1_500, 40, 39),),
-            codes=(("uniform", 2), ("signed", 2)),
+            sizes=((12, 2_000, 40, 39),),
+            codes=(("uniform", 2), ("signed", 3)),
             contaminated=(CONTAMINATED[0], SLIGHT[0]),
             gain_rows=0,
             fitted=0,
