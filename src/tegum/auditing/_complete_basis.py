@@ -1,8 +1,8 @@
 """The complete basis that rows fit best: independent component analysis of whitened rows by their third and fourth moments.
 
-The contrast is sum_i m3_i^2 / 6 + k4_i^2 / 24 over orthonormal rows, twice (eight times) the leading terms of negentropy (Comon 1994, 'Independent
-component analysis, a new concept?', eq. 3.10), with k4 the fourth moment less a Gaussian's. Ascent by the polar factor of the gradient, which for the
-fourth moment alone is complete dictionary learning of Zhai et al. 2020 (JMLR 21:165).
+The contrast is sum_i m3_i^2 / 6 + k4_i^2 / 24 over orthonormal rows, twice the leading terms of negentropy, m3^2 / 12 + k4^2 / 48
+(Comon 1994, 'Independent component analysis, a new concept?', eq. 3.10), with k4 the fourth moment less a Gaussian's. Ascent by the polar factor of
+the gradient, which for the fourth moment alone is complete dictionary learning of Zhai et al. 2020 (JMLR 21:165).
 """
 
 import torch

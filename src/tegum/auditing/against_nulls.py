@@ -33,16 +33,14 @@ QUESTION = "Is it superposition?"
 LEVEL = 0.05
 SMALL = 0.07  # of the structure: what noise on a complete basis can leave (C4)
 LEAST_ROWS = 8  # for each dim, for the test to say anything
-FOUND = (
-    0.25  # of a basis' contrast that must survive on other rows: where less does, interactions may be those of a basis that was not found
-)
+FOUND = 0.25  # of a basis' contrast that must survive on other rows: where less does, no basis was found, and a wrong one leaves anything
 _DRAWS_AT_ONCE = 10  # of a reference, a step of what can be resumed
 Keep = Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
 class SuperpositionTest(Result):
-    """What the test found. Structure is squared length of moment tensors over 3! and 4!, twice (eight times) the leading terms of negentropy.
+    """What the test found. Structure is squared length of moment tensors over 3! and 4!, twice the leading terms of negentropy.
 
     `explained` is that of the features of the complete basis, each by itself, on rows that it was not fitted to: `survives` is the share of it
     that does, from half of the rows to the other half. `left` is in interactions of three and four of them and not by one
@@ -129,7 +127,7 @@ def superposition_test(
     keep: Keep | None = None,
     progress: bool | None = None,
 ) -> SuperpositionTest:
-    """Test rows, which must be independent of each other: a row a document is best, and rows that are alike count once.
+    """Test rows, which must be independent of each other: as few of one document as can be, none twice; `superposition` sees to both.
 
     `references` data sets are drawn from either law, 199 by default up to 64 dims, 39 up to 512, then 19; `starts` random bases are climbed from.
     Raises ValueError for x that is not rows of finite numbers.
@@ -238,6 +236,11 @@ def answer(test: SuperpositionTest, told: Mapping[str, int]) -> Answer:
             else "not known: no basis is found",
         ),
         Finding(
+            "basis_survives",
+            test.survives,
+            words=f"of what a basis explains of half of the rows, the share that it explains of the others; below {FOUND} none is found",
+        ),
+        Finding(
             "z_left",
             test.z_left,
             words=f"standard errors from none left; 95% of draws from the fitted basis are below {_quantile(test.complete, 0.95):.2g}"
@@ -246,16 +249,18 @@ def answer(test: SuperpositionTest, told: Mapping[str, int]) -> Answer:
         ),
     ]
     lines = [
-        {"law": law, "who": who, "value": value, "low": low, "high": high}
+        {"law": law, "who": who} | {name: max(1.0, end) for name, end in (("value", value), ("low", low), ("high", high))}
         for law, drawn, own in (("elliptical law", test.elliptical, test.z_structure), ("complete basis", test.complete, test.z_left))
+        if len(drawn)
         for who, value, low, high in (
             ("drawn from the law", *(_quantile(drawn, at) for at in (0.5, 0.025, 0.975))), ("these activations", own, own, own)
         )
     ]  # fmt: skip
     picture = figures.intervals(
-        lines, "law", "value", "low", "high", "who", y_title="", x_title="what the law does not explain, in standard errors",
+        lines, "law", "value", "low", "high", "who", log_x=True, y_title=" ", x_title="what the law does not explain, in standard errors",
         caption=f"What {test.rows:,} activations have beyond either law, beside {len(test.elliptical)} data sets drawn from it (median and middle "
-        "95%): all structure beside an elliptical law, interactions of three and four features beside a complete basis. Superposition has both.",
+        "95%): all structure beside an elliptical law, interactions of three and four features beside a complete basis. Superposition has both. "
+        "What is below 1 is drawn at 1.",
     )  # fmt: skip
     return Answer(QUESTION, _verdict(test), tuple(findings), {"superposition": test.to_dataframe()}, (picture,), _ASSUMED)
 
