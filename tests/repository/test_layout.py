@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def test_every_folder_of_files_is_a_package():
 def test_no_file_is_a_drawer_for_anything():
     files = [file for folder in ("src", "bench", "tests") for file in (ROOT / folder).rglob("*.py")]
     assert [file for file in files if file.stem.strip("_").lower() in DRAWERS] == []
+
+
+def test_no_two_files_of_tests_are_called_the_same():
+    """pytest imports each by its bare name: run together, the second would be taken for the first."""
+    names = Counter(file.name for file in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, files in names.items() if files > 1] == []
 
 
 @pytest.mark.parametrize(
