@@ -2,11 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tegum import figures
 from tegum.capacity.capacity_table import theory_table
-from tegum.capacity.laws import LAWS, LIMITS
+from tegum.capacity.law_curves import law_curves
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,15 +26,7 @@ def laws_at(n_features: int, n_active: int, n_dims: int) -> "pd.DataFrame":
 
 def laws_around(n_features: int, n_active: int, n_dims: int) -> "Figure":
     """Dims over features on, from an eighth to eight times as many, with the point that is asked about."""
-    ends = max(1.0, n_active / 8), min(n_features / 2, 8.0 * n_active)
-    ks = np.unique(np.round(np.geomspace(*ends, 25)))
-    curves = {}
-    for name in (*DRAWN, "(one dim a bit)"):
-        law = LAWS.get(name) or LIMITS[name]
-        dims = np.array([float(law.dims(n_features, k, 0.5, 0.0)) for k in ks])
-        seen = np.isfinite(dims)
-        if seen.any():
-            curves[name.strip("()")] = (ks[seen], dims[seen])
+    curves = law_curves(n_features, n_active, (*DRAWN, "(one dim a bit)"))
     return figures.law_map(
         curves, marks={f"k = {n_active:,}": float(n_active)}, levels={f"{n_dims:,} dims": float(n_dims)},
         caption=f"Dims at which a decoder reads half of all codes, over how many of {n_features:,} features are on, for directions at random and "

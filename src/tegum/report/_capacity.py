@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tegum import figures
 from tegum.capacity.capacity_table import need_around
-from tegum.capacity.laws import LAWS, LIMITS
+from tegum.capacity.law_curves import law_curves
+from tegum.capacity.laws import LIMITS
 from tegum.capacity.measured_needs import need_of
 from tegum.features._subset_bits import subset_bits
 from tegum.pages import drawing, one_file
@@ -61,16 +60,8 @@ def around(
     frame: "pd.DataFrame", rows: Iterable[Row], *, n_features: int, n_active: int, n_dims: int | None, noise_std: float
 ) -> "figures.Figure":
     """Dims over features on, from an eighth to eight times as many: laws dashed, what was measured as points with bars, the point asked for."""
-    ends = max(1.0, n_active / 8), min(n_features / 2, 8.0 * n_active)
-    ks = np.unique(np.round(np.geomspace(*ends, 25)))
-    curves = {}
-    for name in (*_SHOWN, *LIMITS):
-        law = LAWS.get(name) or LIMITS[name]
-        if name not in LIMITS and name not in set(frame["decoder"]):
-            continue
-        dims = np.array([float(law.dims(n_features, k, 0.5, noise_std)) for k in ks])
-        if np.isfinite(dims).any():
-            curves[name.strip("()")] = (ks[np.isfinite(dims)], dims[np.isfinite(dims)])
+    told = set(frame["decoder"])
+    curves = law_curves(n_features, n_active, [*(name for name in _SHOWN if name in told), *LIMITS], noise_std)
     points = [
         {"decoder": row.decoder, "k": row.n_active, "d": need.fit.d50, "low": need.fit.interval[0], "high": need.fit.interval[1]}
         for row in rows
