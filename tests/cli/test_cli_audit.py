@@ -54,8 +54,8 @@ def test_words_and_a_page_are_written(tegum, activations, tmp_path):
         (("ACTS", "--site", "b"), "has no 'b'"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(tegum, activations, arguments, message):
-    done = tegum("audit", *(str(activations) if part == "ACTS" else part for part in arguments))
+def test_bad_input_is_one_line_and_exit_code_2(tegum_here, activations, arguments, message):
+    done = tegum_here("audit", *(str(activations) if part == "ACTS" else part for part in arguments))
     assert done.code == 2
     assert message in done.err
     assert "Traceback" not in done.err

@@ -39,26 +39,26 @@ def test_json_has_what_was_asked_and_every_decoder(tegum):
     assert needs["Bayes-AMP"] == pytest.approx(99.8, abs=0.1)
 
 
-def test_what_was_measured_is_kept_and_not_measured_again(tegum):
+def test_what_was_measured_is_kept_and_not_measured_again(tegum, tegum_here):
     first = tegum(*MEASURED, "--json")
     assert first.code == 0
     assert "decoders measured: 4/4 cells" in first.err  # a search and a count each
-    again = tegum(*MEASURED, "--json")
+    again = tegum_here(*MEASURED, "--json")
     assert again.json == first.json
     assert "4 from the store" in again.err
     found = {line["decoder"]: line for line in again.json["decoders"]}
     assert found["Bayes-AMP"]["low_50"] <= found["Bayes-AMP"]["measured_50"] <= found["Bayes-AMP"]["high_50"]
     assert found["Bayes-AMP"]["measured_success"] > found["top-k"]["measured_success"]
-    assert "50% measured" in tegum(*MEASURED).out
+    assert "50% measured" in tegum_here(*MEASURED).out
 
 
-def test_what_was_measured_is_kept_whatever_else_is_asked_for(tegum):
+def test_what_was_measured_is_kept_whatever_else_is_asked_for(tegum, tegum_here):
     few = "capacity", "--features", "128", "--active", "2", "--measure", "-j", "1"
     one = tegum(*few, "--decoder", "top-k", "--json")
-    other = tegum(*few, "--decoder", "OMP", "--decoder", "top-k", "--dims", "30", "--json")
+    other = tegum_here(*few, "--decoder", "OMP", "--decoder", "top-k", "--dims", "30", "--json")
     assert "4/4 cells, 1 from the store" in other.err
     assert all(other.json["decoders"][-1][name] == value for name, value in one.json["decoders"][-1].items() if name.startswith("measured"))
-    assert "4/4 cells, 2 from the store" in tegum(*few, "--decoder", "OMP", "--decoder", "top-k", "--dims", "40").err
+    assert "4/4 cells, 2 from the store" in tegum_here(*few, "--decoder", "OMP", "--decoder", "top-k", "--dims", "40").err
 
 
 def test_the_page_is_one_file(tegum, tmp_path):
@@ -80,8 +80,8 @@ def test_the_page_is_one_file(tegum, tmp_path):
         (("-N", "100"), "Missing option '--active'"),
     ],
 )
-def test_bad_input_is_one_line_before_any_work(tegum, arguments, message, tmp_path):
-    answer = tegum("capacity", *arguments, "--measure")
+def test_bad_input_is_one_line_before_any_work(tegum_here, arguments, message, tmp_path):
+    answer = tegum_here("capacity", *arguments, "--measure")
     assert answer.code == 2
     assert message in answer.err
     assert not (tmp_path / "runs").exists()
