@@ -119,6 +119,27 @@ def test_message_passing_reads_random_directions_told_their_law():
     assert found.agreement(SparseCodes.from_dense(z)) > 0.85
 
 
+def test_posterior_means_are_cut_to_the_largest_some_rows_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    """Of one row thousands may be above 0: codes of all rows at once took half a gigabyte where there are 4,096 features."""
+    x, _ = world(200)
+    decoder = VAMP(prior="uniform", n_active=K, noise_std=0.01, max_steps=50)
+    whole = read_by("message passing", x, autoencoder(), K, messages=decoder)
+    room = importlib.import_module("tegum.auditing.readers")
+    seen: list[int] = []
+    real = room.decode
+
+    def spy(dictionary: Any, rows: torch.Tensor, *args: Any, **fields: Any) -> Any:
+        seen.append(len(rows))
+        return real(dictionary, rows, *args, **fields)
+
+    monkeypatch.setattr(room, "decode", spy)
+    monkeypatch.setattr(room, "HELD", 64 * N)
+    parts = read_by("message passing", x, autoencoder(), K, messages=decoder)
+    assert seen == [64, 64, 64, 8]
+    assert parts.settled == pytest.approx(whole.settled)
+    assert torch.allclose(parts.codes.dense(), whole.codes.dense(), atol=1e-5)
+
+
 def test_readers_refuse_what_they_cannot_read():
     x, _ = world(10)
     with pytest.raises(ValueError, match="reader is 'guess'"):

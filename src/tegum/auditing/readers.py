@@ -204,9 +204,8 @@ def _read(
         z, settled, penalty = lasso_at(subject, x, float(most.double().mean()))
         return z, settled, {"penalty": penalty}
     if reader == MESSAGES and messages is not None:
-        found = decode(subject.dictionary, (x - subject.centre) / scale, messages, batch_size=_part(subject), progress=False)
-        z = largest(subject, found.z, most)
-        return refitted(subject.dictionary, x - subject.centre, z, subject.values), _settled(found), {"scale": scale}
+        z, settled = _messages(subject, (x - subject.centre) / scale, most, messages)
+        return refitted(subject.dictionary, x - subject.centre, z, subject.values), settled, {"scale": scale}
     made: dict[str, Callable[[int], Decoder]] = {
         FILTER: lambda k: TopK(n_active=k, values=subject.values),
         PURSUIT: lambda k: MatchingPursuit(n_active=k, values=subject.values),
@@ -234,6 +233,16 @@ def _by_count(subject: Subject, x: Tensor, most: Tensor, made: Callable[[int], D
         settled += _settled(found) * len(rows)
     z = SparseCodes.concatenate(parts)
     return z[torch.cat(places).argsort()], settled / len(x)
+
+
+def _messages(subject: Subject, x: Tensor, most: Tensor, decoder: Decoder) -> tuple[SparseCodes, float]:
+    """The largest posterior means, some rows at a time: of one row thousands of features may have a mean that is not 0."""
+    parts, settled, state = [], 0.0, decoder.init(subject.dictionary)
+    for rows in torch.arange(len(x)).split(_part(subject)):
+        found = decode(subject.dictionary, x[rows], decoder, state=state, progress=False)
+        parts.append(largest(subject, found.z, most[rows]))
+        settled += _settled(found) * len(rows)
+    return SparseCodes.concatenate(parts), settled / len(x)
 
 
 def _part(subject: Subject) -> int:

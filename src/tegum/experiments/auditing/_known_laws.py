@@ -11,9 +11,11 @@ ELLIPTICAL = "Gaussian", "Student t, 3 degrees"
 COMPLETE, OVERCOMPLETE = "complete", "overcomplete"
 # complete bases all the same, but not the null that the test is calibrated for
 CONTAMINATED = "complete, exactly k on", "complete, a scale a row", "complete, Zipf rates", "complete, noise .02", "complete, noise .1"
+# a null however much noise there is, of which the whitening turns nothing
+NOISY = "complete, at right angles, noise .1"
 _FALL = 0.7  # of Zipf's rates
 SLIGHT = ("a quarter overcomplete",)
-LAWS = *ELLIPTICAL, COMPLETE, OVERCOMPLETE, *CONTAMINATED, *SLIGHT
+LAWS = *ELLIPTICAL, COMPLETE, OVERCOMPLETE, *CONTAMINATED, *SLIGHT, NOISY
 
 
 def known(law: str, values: str, n_dims: int, n_active: int, n_samples: int, seed: int) -> Float[Tensor, "rows dims"]:
@@ -35,6 +37,7 @@ def known(law: str, values: str, n_dims: int, n_active: int, n_samples: int, see
     z = features.sample(n_samples, seed=seed).dense()
     if law == "complete, a scale a row":
         z = z * torch.randn(n_samples, 1, generator=generator).exp()
-    x = z @ spherical(n, n_dims, seed=seed).dense()
+    directions = spherical(n, n_dims, seed=seed).dense()
+    x = z @ (torch.linalg.qr(directions).Q if law == NOISY else directions)
     noise = float(law.rpartition("noise ")[2]) if "noise" in law else 0.0
     return x + noise * torch.randn(x.shape, generator=generator)
