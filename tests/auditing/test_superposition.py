@@ -142,7 +142,31 @@ def test_noise_and_rates_that_differ_on_a_complete_basis_leave_too_little_to_be_
     test = superposition_test(known("complete, noise .02", "uniform", 16, 4, 3_000, seed=3), references=19, starts=4, progress=False)
     assert test.p_value == pytest.approx(0.05)
     assert not test.superposed
-    assert answer(test, {}).verdict.startswith("No clear sign of superposition")
+    assert answer(test, {}).verdict.startswith("Undecided")
+    assert "undecided" in repr(test)
+
+
+def test_what_it_can_not_tell_is_what_the_docs_say():
+    """Rectified Gaussians are neurons that depend on each other, and are called superposition. Heavy values of few features are not seen."""
+    x = (rows(5_000, 16, seed=1) @ rows(16, 16, seed=2)).relu()
+    neurons = superposition_test(x, references=19, starts=4, progress=False)
+    assert neurons.p_value == pytest.approx(0.05)
+    assert 0.05 < neurons.share_left < 0.15
+    on = torch.rand(5_000, 32, generator=torch.Generator().manual_seed(3)) < 1 / 32
+    heavy = torch.where(on, rows(5_000, 32, seed=4).exp(), 0) @ torch.nn.functional.normalize(rows(32, 16, seed=5))
+    unseen = superposition_test(heavy, references=19, starts=4, progress=False)
+    assert not unseen.superposed
+    assert "Undecided" in answer(unseen, {}).verdict
+
+
+def test_few_dims_are_undecided_and_not_said_to_have_a_complete_basis():
+    five = superposition_test(known("overcomplete", "uniform", 5, 1, 2_000, seed=1), references=19, progress=False)
+    assert not five.testable
+    assert "6 such dims" in answer(five, {}).verdict
+    eight = superposition_test(known("overcomplete", "uniform", 8, 1, 3_000, seed=1), references=19, progress=False)
+    assert eight.p_value == pytest.approx(0.05)
+    assert not eight.superposed
+    assert "In few dims" in answer(eight, {}).verdict
 
 
 def test_the_result_depends_on_nothing_but_rows_and_seed_and_steps_can_be_kept():

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 QUESTION = "Is it superposition?"
 LEVEL = 0.05
 SMALL = 0.07  # of the structure: what noise on a complete basis can leave (C4)
+LEAST_DIMS = 6  # in fewer one common factor accounts for nearly all that twice as many features leave
 LEAST_ROWS = 8  # for each dim, for the test to say anything
 FOUND = 0.25  # of a basis' contrast that must survive on other rows: where less does, no basis was found, and a wrong one leaves anything
 _MANY = 512  # dims, from which on one start does: of MiniLM's 1,536 neurons three ended within .5% of each other
@@ -66,8 +67,8 @@ class SuperpositionTest(Result):
 
     @property
     def testable(self) -> bool:
-        """Whether there were rows enough, and dims that vary."""
-        return self.rank >= 3 and self.rows >= LEAST_ROWS * self.rank
+        """Whether there were rows enough, 8 a dim, and dims that vary, 6."""
+        return self.rank >= LEAST_DIMS and self.rows >= LEAST_ROWS * self.rank
 
     @property
     def p_elliptical(self) -> float:
@@ -115,7 +116,8 @@ class SuperpositionTest(Result):
             return f"SuperpositionTest({self.rows:,} rows in {self.rank} dims that vary: too few to say)"
         if self.survives < FOUND and self.p_elliptical <= LEVEL:
             return f"SuperpositionTest({self.rows:,} rows in {self.rank} dims: structure, but too few rows to find a complete basis)"
-        said = "superposition" if self.superposed else "no sign of superposition"
+        undecided = self.p_value <= LEVEL or 1 / (1 + len(self.elliptical)) > LEVEL
+        said = "superposition" if self.superposed else "undecided" if undecided else "no sign of superposition"
         return f"SuperpositionTest({said}, p {self.p_value:.3g}; a complete basis leaves {self.share_left:.1%} of the structure; {self.rows:,} rows)"
 
 
@@ -145,7 +147,7 @@ def superposition_test(
         starts = _starts(d)
     check_count("references", references)
     check_count("starts", starts)
-    if d < 3 or len(x) < LEAST_ROWS * d:
+    if d < LEAST_DIMS or len(x) < LEAST_ROWS * d:
         nothing = torch.zeros(0, dtype=torch.float64)
         return SuperpositionTest(
             len(x), x.shape[1], d, by_length, math.nan, math.nan, math.nan, math.nan, math.nan, nothing, nothing, nothing
@@ -216,7 +218,7 @@ def answer(test: SuperpositionTest, told: Mapping[str, int]) -> Answer:
         Finding("dims_that_vary", test.rank, words=f"of {test.n_dims}"),
     ]
     if not test.testable:
-        need = f"at least {LEAST_ROWS} rows for each dim that varies, and 3 such dims, are needed"
+        need = f"at least {LEAST_ROWS} rows for each dim that varies, and {LEAST_DIMS} such dims, are needed"
         verdict = (
             "No row differs from another: there is nothing to test."
             if test.rank == 0
@@ -290,7 +292,10 @@ def _verdict(test: SuperpositionTest) -> str:
     found = f"no complete basis of {test.rank} independent features accounts for {these} (p = {test.p_value:.2g}); "
     found += f"the best leaves {test.share_left:.1%}"
     if test.share_left <= SMALL:
-        return f"No clear sign of superposition: {found} of their structure, as little as noise, or features that depend on each other, can leave."
+        return (
+            f"Undecided: {found} of their structure, as little as noise, or features that depend on each other, can leave. In few dims, or with few "
+            "features on, superposition leaves no more."
+        )
     return f"Superposition: {found} of their structure. (Groups of features of one basis that come together would leave some too.)"
 
 
