@@ -38,6 +38,7 @@ def test_words_and_a_page_are_written(tegum, activations, tmp_path):
     assert done.code == 0, done.err
     assert "How is it laid out?" in done.out
     assert "effective dims" in done.out
+    assert "Assumed: " in done.out
     assert "How is it laid out?" in page.read_text(encoding="utf-8")
 
 

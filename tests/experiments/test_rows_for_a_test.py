@@ -14,7 +14,8 @@ def made(complete, overcomplete, survives=0.9):
     rows = []
     for cell in RowsForATest().cells(PARAMS):
         p = complete if cell.law == COMPLETE else overcomplete
-        rows.append(Row(p=np.full(cell.sets, p), survives=np.full(cell.sets, survives), z_left=np.zeros(cell.sets)).of(cell))
+        told = {"p": p, "survives": survives, "z_left": 0.0, "superposed": float(p <= 0.05)}
+        rows.append(Row(**{name: np.full(cell.sets, value) for name, value in told.items()}).of(cell))
     return Rows(PARAMS, rows)
 
 
@@ -36,4 +37,5 @@ def test_a_small_run_says_where_rows_are_too_few():
     experiment = RowsForATest()
     row = experiment.run(experiment.cells(params)[0], params)
     assert row.survives[0] < 0.25
-    assert row.p[0] == 1
+    assert np.isnan(row.p[0])
+    assert not row.superposed[0]

@@ -65,7 +65,7 @@ class Reader:
         return {
             "model": type(self.model).__name__,
             "layers": hashlib.blake2b(repr(self.model).encode(), digest_size=16).hexdigest(),
-            "parameters": _fingerprint(self.model),
+            "parameters": fingerprint(self.model),
             "where": self.where,
             "dim": self.dim,
             "masked": self.mask is not None,
@@ -82,7 +82,7 @@ class Reader:
         ):
             for number, batch in enumerate(batches):
                 given = self.mask(batch) if self.mask else batch.get(_PADDING) if isinstance(batch, Mapping) else None
-                inputs = _hash(batch, given if self.mask else None) if self.hashed else b""
+                inputs = batch_hash(batch, given if self.mask else None) if self.hashed else b""
                 if known(number):
                     part = Part(number, inputs, (self.samples, self.samples))
                 else:
@@ -173,7 +173,7 @@ def digest_of(inputs: bytes) -> str:
     return hashlib.blake2b(inputs, digest_size=16).hexdigest()
 
 
-def _hash(batch: Any, mask: Any) -> bytes:
+def batch_hash(batch: Any, mask: Any = None) -> bytes:
     """Of everything that a batch is made of, and of the mask that goes with it."""
     digest = hashlib.blake2b(digest_size=16)
     for way, leaf in leaves((batch, mask)):
@@ -191,7 +191,7 @@ def _hash(batch: Any, mask: Any) -> bytes:
     return digest.digest()
 
 
-def _fingerprint(model: nn.Module) -> str:
+def fingerprint(model: nn.Module) -> str:
     """Of the names, shapes and some numbers of all parameters and buffers."""
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in model.state_dict().items():

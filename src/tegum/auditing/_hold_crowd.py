@@ -114,7 +114,7 @@ def interference_of_sets(directions: Tensor, n_active: int, *, n_samples: int | 
         n_active=n_active, n_dims=dims, n_samples=samples, shares=SHARES,
         quantiles=tuple(float(q) for q in np.quantile(np.abs(everything), SHARES)),
         rms=(bias + variance) ** 0.5, spread=variance**0.5,
-        false_share=share, false_interval=(max(0.0, share - about), share + about),
+        false_share=share, false_interval=(max(0.0, share - about), share + about if share else min(1.0, 3 / samples)),
         edges=torch.from_numpy(edges), counts=torch.from_numpy(counts),
     )  # fmt: skip
 

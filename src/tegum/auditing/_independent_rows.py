@@ -21,9 +21,9 @@ def independent_rows(activations: Activations, most: int, seed: int) -> tuple[Fl
         order = order[_turn(documents).argsort(stable=True)]
     chosen = order[: int(most * _SPARE)]
     x = activations.read(chosen.sort().values, torch.float32)[chosen.argsort().argsort()]
-    first = _first_of_each(x)[:most]
+    first = first_of_each(x)[:most]
     known = 0 if documents is None else len(activations.documents[chosen[first]].unique())
-    return x[first], {"looked_at": len(chosen), "alike": len(chosen) - len(_first_of_each(x)), "rows": len(first), "documents": known}
+    return x[first], {"looked_at": len(chosen), "alike": len(chosen) - len(first_of_each(x)), "rows": len(first), "documents": known}
 
 
 def _turn(documents: Int[Tensor, " rows"]) -> Int[Tensor, " rows"]:
@@ -36,7 +36,7 @@ def _turn(documents: Int[Tensor, " rows"]) -> Int[Tensor, " rows"]:
     return torch.empty_like(turn).scatter_(0, by_document, turn)
 
 
-def _first_of_each(x: Float[Tensor, "rows dims"]) -> Int[Tensor, " distinct"]:
+def first_of_each(x: Float[Tensor, "rows dims"]) -> Int[Tensor, " distinct"]:
     """Places of rows that no earlier one is equal to, in their order."""
     _, inverse = torch.unique(x, dim=0, return_inverse=True)
     first = torch.full((int(inverse.max()) + 1 if len(inverse) else 0,), len(x))

@@ -21,6 +21,7 @@ def page(facts: Mapping[str, Any], answers: Mapping[str, Answer]) -> str:
     """The HTML of an audit."""
     what = str(facts["name"]) if facts["site"] in ("", "activations", facts["name"]) else f"{facts['site']} of {facts['name']}"
     told = [f"{facts['rows']:,} activations of {facts['n_dims']} dims"]
+    told += [f"{facts['left_out']:,} that are not finite left out"] if facts["left_out"] else []
     if facts["n_features"]:
         on = f", {number(facts['l0'])} on in a row" if facts.get("l0") else ""
         told.append(f"{facts['dictionary']}: {facts['n_features']:,} features{on}")

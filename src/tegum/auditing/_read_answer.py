@@ -172,7 +172,7 @@ class _Told:
         who = "the encoder" if self.first == ENCODER else "the matched filter"
         bits = self.lines[self.base]["dims_per_bit"]
         found = [
-            Finding("features_per_row", self.l0, words=f"features on in a row by {who}, on average; all readers have as many"),
+            Finding("features_per_row", self.l0, words=f"features on in a row by {who}, on average; all readers may have as many"),
             Finding("dims_per_bit", bits, words=f"dims over log2 of the number of sets of so many of {self.subject.n_features:,}"),
             _finding("first_explains", self.explained(self.base), f"of the variance of rows held out, by {who}"),
             _finding("omp_explains", self.explained(self.omp), "by OMP with the same directions and as many features"),
@@ -268,7 +268,8 @@ class _Told:
         """What an honest reader has to know."""
         facts = self.facts
         who = "encoder" if self.first == ENCODER else "matched filter"
-        found = [f"Read on {self._whose}, which the polish has not seen; the lasso's penalty is set on them, by how many features are on."]
+        unseen = ", which the polish has not seen" if facts["polished"] == "made" else ""
+        found = [f"Read on {self._whose}{unseen}; the lasso's penalty is set on them, by how many features are on."]
         if self.first == ENCODER:
             found.append(
                 "The autoencoder has not seen these rows either: they are held out of its own training." if facts["unseen"] else

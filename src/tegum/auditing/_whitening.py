@@ -1,9 +1,9 @@
-"""Rows as the test for superposition sees them: whitened, and where it can be of one length, so that no scale of a row and no covariance is left.
+"""Rows as the test for superposition sees them: whitened and of one length, so that no scale of a row and no covariance is left.
 
 Of every elliptical law with its centre known, a Gaussian or one of heavy tails, directions whitened by Tyler's scatter are uniform on the sphere
 (Tyler 1987, 'A distribution-free M-estimator of multivariate scatter'; centre and scatter together: Hettmansperger & Randles 2002), so one
-reference serves all of them. Where many rows are one and the same point, those with no feature on, this point draws the centre to it and has
-itself no direction: then rows are whitened by their covariance and keep their lengths.
+reference serves all of them. Rows must differ: many that are one and the same point, those with no feature on, would draw the centre to it and have
+themselves no direction.
 """
 
 import math
@@ -19,12 +19,11 @@ _FEW = 64
 _STEPS = 200
 _NEAR = 1e-2  # of the median distance: rows as near to the centre have no direction
 _RANK = 1e-5  # of the largest standard deviation: directions that vary less are not there
-_ATOM = 0.05  # of the rows: so many at one point have it as the centre, or nearly
 
 
 @dataclass(frozen=True, eq=False)
 class Whitened:
-    """`rows` have mean square 1 in every coordinate; `whiten` (rank, dims) and `centre` give them, (x - centre) whiten^T, `by_length` of one length.
+    """`rows` have mean square 1 in every coordinate; `whiten` (rank, dims) and `centre` give them, (x - centre) whiten^T brought to one length.
 
     `gaussian_fourth` is the fourth moment that a coordinate of Gaussian x has then.
     """
@@ -32,7 +31,6 @@ class Whitened:
     rows: Float[Tensor, "kept rank"]
     centre: Float[Tensor, " dims"]
     whiten: Float[Tensor, "rank dims"]
-    by_length: bool
 
     @property
     def rank(self) -> int:
@@ -41,37 +39,24 @@ class Whitened:
 
     @property
     def gaussian_fourth(self) -> float:
-        """3, or on the sphere of squared radius rank 3 rank / (rank + 2)."""
-        return 3 * self.rank / (self.rank + 2) if self.by_length else 3.0
+        """3 rank / (rank + 2): of the sphere of squared radius rank."""
+        return 3 * self.rank / (self.rank + 2)
 
 
-def has_atom(x: Float[Tensor, "rows dims"]) -> bool:
-    """Whether many of the rows are one and the same point."""
-    if not len(x):
-        return False
-    probe = x.double() @ torch.linspace(1, 2, x.shape[1], dtype=torch.float64).sqrt()
-    return int(probe.unique(return_counts=True)[1].max()) > max(1, _ATOM * len(x))
-
-
-def whitened(x: Float[Tensor, "rows dims"], *, by_length: bool) -> Whitened:
+def whitened(x: Float[Tensor, "rows dims"]) -> Whitened:
     """Rows in as many dims as they vary in; rank 0 where they are all alike."""
     x = x.double()
     if len(x) < 2:
-        return Whitened(x.new_zeros(0, 0).float(), x.sum(0), x.new_zeros(0, x.shape[1]), by_length)
-    if by_length:
-        size = (x - x.median(0).values).norm(dim=1)
-        inner = size <= 10 * size.median() if size.median() > 0 else torch.ones_like(size, dtype=torch.bool)
-    else:
-        inner = torch.ones(len(x), dtype=torch.bool)
+        return Whitened(x.new_zeros(0, 0).float(), x.sum(0), x.new_zeros(0, x.shape[1]))
+    size = (x - x.median(0).values).norm(dim=1)
+    inner = size <= 10 * size.median() if size.median() > 0 else torch.ones_like(size, dtype=torch.bool)
     centre = x[inner].mean(0)
     scatter = torch.cov(x[inner].T).reshape(x.shape[1], -1)
     values, vectors = torch.linalg.eigh(scatter)
     there = values > values.max().clamp(min=0) * _RANK**2
     if values.max() <= 1e-14 * x.square().mean() or not there.any():
-        return Whitened(x.new_zeros(0, 0).float(), centre, x.new_zeros(0, x.shape[1]), by_length)
+        return Whitened(x.new_zeros(0, 0).float(), centre, x.new_zeros(0, x.shape[1]))
     whiten = (vectors[:, there] / values[there].sqrt()).T.contiguous()
-    if not by_length:
-        return Whitened(((x - centre) @ whiten.T).float(), centre, whiten, by_length)
     return _tyler(x, centre, whiten)
 
 
@@ -94,4 +79,4 @@ def _tyler(x: Float[Tensor, "rows dims"], centre: Float[Tensor, " dims"], whiten
             break
         root = torch.linalg.cholesky(spread)
         turned = torch.linalg.solve_triangular(root, turned, upper=False) * root.diagonal().log().mean().exp()
-    return Whitened((u * math.sqrt(d)).float(), centre + back @ moved, turned @ whiten, by_length=True)
+    return Whitened((u * math.sqrt(d)).float(), centre + back @ moved, turned @ whiten)

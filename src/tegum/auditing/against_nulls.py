@@ -18,9 +18,9 @@ from torch import Tensor
 from tegum.activations import Activations
 from tegum.auditing._answer import Answer, Finding
 from tegum.auditing._complete_basis import FOURTH, THIRD, complete_basis, surviving_share
-from tegum.auditing._independent_rows import independent_rows
+from tegum.auditing._independent_rows import first_of_each, independent_rows
 from tegum.auditing._interactions import interactions, totals
-from tegum.auditing._whitening import Whitened, has_atom, whitened
+from tegum.auditing._whitening import Whitened, whitened
 from tegum.checks import check_count, check_seed
 from tegum.progress import bar
 from tegum.results import Result
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 QUESTION = "Is it superposition?"
 LEVEL = 0.05
 SMALL = 0.07  # of the structure: what noise on a complete basis can leave (C4)
-LEAST_DIMS = 6  # in fewer one common factor accounts for nearly all that twice as many features leave
+LEAST_DIMS = 5  # in fewer one common factor accounts for nearly all that twice as many features leave
 LEAST_ROWS = 8  # for each dim, for the test to say anything
 FOUND = 0.25  # of a basis' contrast that must survive on other rows: where less does, no basis was found, and a wrong one leaves anything
 _MANY = 512  # dims, from which on one start does: of MiniLM's 1,536 neurons three ended within .5% of each other
@@ -44,18 +44,16 @@ Keep = Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
 class SuperpositionTest(Result):
     """What the test found. Structure is squared length of moment tensors over 3! and 4!, twice the leading terms of negentropy.
 
-    `explained` is that of the features of the complete basis, each by itself, on rows that it was not fitted to: `survives` is the share of it
-    that does, from half of the rows to the other half. `left` is in interactions of three and four of them and not by one
+    `explained` is that of the features of the complete basis, each by itself, on the rows that it was fitted to; `survives` is the share of it that
+    is there on others, from half of the rows to the other half. `left` is in interactions of three and four of them and not by one
     common factor, without bias, so that it may be negative. `z_structure`, `z_left` are the larger of the third and fourth order's in standard
     errors, of all structure of directions and of what is left; `elliptical`, `complete` are the same of data drawn from either law, and
-    `complete_share` is the share left of the latter. `rank` is in how many of the dims the rows vary; `by_length` whether rows were brought to one
-    length.
+    `complete_share` is the share left of the latter. `rows` counts rows that differ, `rank` in how many of the dims they vary.
     """
 
     rows: int
     n_dims: int
     rank: int
-    by_length: bool
     survives: float
     explained: float
     left: float
@@ -67,7 +65,7 @@ class SuperpositionTest(Result):
 
     @property
     def testable(self) -> bool:
-        """Whether there were rows enough, 8 a dim, and dims that vary, 6."""
+        """Whether there were rows enough, 8 a dim, and dims that vary, 5."""
         return self.rank >= LEAST_DIMS and self.rows >= LEAST_ROWS * self.rank
 
     @property
@@ -76,20 +74,26 @@ class SuperpositionTest(Result):
         return _p(self.z_structure, self.elliptical) if self.testable else math.nan
 
     @property
+    def found(self) -> bool:
+        """Whether a complete basis was found: enough of one survives on other rows."""
+        return self.testable and self.survives >= FOUND
+
+    @property
     def p_complete(self) -> float:
-        """Of a complete basis of sparse features, fitted to these rows; 1 where there are too few rows to find one."""
-        return (_p(self.z_left, self.complete) if self.survives >= FOUND else 1.0) if self.testable else math.nan
+        """Of a complete basis of sparse features, fitted to these rows; nan where there are too few rows to find one."""
+        return _p(self.z_left, self.complete) if self.found else math.nan
 
     @property
     def p_value(self) -> float:
-        """Of both: the larger, for data without superposition may be of either law."""
-        return max(self.p_elliptical, self.p_complete)
+        """Of both: the larger, for data without superposition may be of either law. nan where only the second could decide, and is not known."""
+        if self.found or not self.testable:
+            return max(self.p_elliptical, self.p_complete)
+        return self.p_elliptical if self.p_elliptical > LEVEL else math.nan
 
     @property
     def share_left(self) -> float:
         """The effect size: left / (left + explained), nan where no structure is found."""
-        told = self.testable and self.p_elliptical <= LEVEL and self.survives >= FOUND
-        return share(self.left, self.explained) if told else math.nan
+        return share(self.left, self.explained) if self.found and self.p_elliptical <= LEVEL else math.nan
 
     @property
     def superposed(self) -> bool:
@@ -114,7 +118,7 @@ class SuperpositionTest(Result):
     def __repr__(self) -> str:
         if not self.testable:
             return f"SuperpositionTest({self.rows:,} rows in {self.rank} dims that vary: too few to say)"
-        if self.survives < FOUND and self.p_elliptical <= LEVEL:
+        if not self.found and self.p_elliptical <= LEVEL:
             return f"SuperpositionTest({self.rows:,} rows in {self.rank} dims: structure, but too few rows to find a complete basis)"
         undecided = self.p_value <= LEVEL or 1 / (1 + len(self.elliptical)) > LEVEL
         said = "superposition" if self.superposed else "undecided" if undecided else "no sign of superposition"
@@ -130,7 +134,9 @@ def superposition_test(
     keep: Keep | None = None,
     progress: bool | None = None,
 ) -> SuperpositionTest:
-    """Test rows, which must be independent of each other: as few of one document as can be, none twice; `superposition` sees to both.
+    """Test rows, which must be independent of each other: as few of one document as can be, to which `superposition` sees.
+
+    Of rows that are the same to the bit, as those are with no feature on, one is tested.
 
     `references` data sets are drawn from either law, 199 by default up to 64 dims, 39 up to 512, then 19; `starts` random bases are climbed from.
     Raises ValueError for x that is not rows of finite numbers.
@@ -138,8 +144,8 @@ def superposition_test(
     if x.ndim != 2 or not x.is_floating_point() or not x.isfinite().all():
         raise ValueError(f"x has shape {tuple(x.shape)} and dtype {x.dtype}; it must be rows of finite floating-point numbers")
     check_seed(seed)
-    by_length = not has_atom(x)
-    whole = whitened(x, by_length=by_length)
+    x = x[first_of_each(x)]
+    whole = whitened(x)
     d = whole.rank
     if references is None:
         references = 199 if d <= 64 else 39 if d <= 512 else 19
@@ -149,9 +155,7 @@ def superposition_test(
     check_count("starts", starts)
     if d < LEAST_DIMS or len(x) < LEAST_ROWS * d:
         nothing = torch.zeros(0, dtype=torch.float64)
-        return SuperpositionTest(
-            len(x), x.shape[1], d, by_length, math.nan, math.nan, math.nan, math.nan, math.nan, nothing, nothing, nothing
-        )
+        return SuperpositionTest(len(x), x.shape[1], d, math.nan, math.nan, math.nan, math.nan, math.nan, nothing, nothing, nothing)
     keep = keep or (lambda _, compute: compute())
     observed: dict[str, Any] = {}
 
@@ -162,7 +166,7 @@ def superposition_test(
 
     with bar("test of superposition", 2 * references + 1, "data sets", progress) as tell:
         survives = keep("survives", lambda: {"share": surviving_share(whole.rows, whole.gaussian_fourth, starts, seed)})["share"]
-        found = keep("observed", lambda: {"z_structure": _structure(x, whole)} | _beside(whole, basis()))
+        found = keep("observed", lambda: {"z_structure": _structure(whole)} | _beside(whole, basis()))
         tell(1)
         drawn: dict[str, list[float]] = {"elliptical": [], "complete": [], "complete_share": []}
         for law in ("elliptical", "complete") if survives >= FOUND else ("elliptical",):
@@ -175,17 +179,17 @@ def superposition_test(
                 tell(1 + places[-1] + 1 + references * (law == "complete"))
     laws = {name: torch.tensor(numbers, dtype=torch.float64) for name, numbers in drawn.items()}
     return SuperpositionTest(
-        rows=len(x), n_dims=x.shape[1], rank=d, by_length=by_length,
-        survives=survives, explained=found["explained"] * survives, left=found["left"], z_structure=found["z_structure"], z_left=found["z_left"],
+        rows=len(x), n_dims=x.shape[1], rank=d,
+        survives=survives, explained=found["explained"], left=found["left"], z_structure=found["z_structure"], z_left=found["z_left"],
         elliptical=laws["elliptical"], complete=laws["complete"], complete_share=laws["complete_share"],
     )  # fmt: skip
 
 
 def statistics(x: Float[Tensor, "rows dims"], *, starts: int | None = None, seed: int = 0) -> dict[str, float]:
     """What the test looks at, of rows alone, nothing drawn for comparison: z_structure, z_left, left, explained as in `SuperpositionTest`."""
-    whole = whitened(x, by_length=not has_atom(x))
+    whole = whitened(x[first_of_each(x)])
     basis, _ = complete_basis(whole.rows, whole.gaussian_fourth, starts or _starts(whole.rank), seed)
-    return {"z_structure": _structure(x, whole)} | _beside(whole, basis)
+    return {"z_structure": _structure(whole)} | _beside(whole, basis)
 
 
 def share(left: float, explained: float) -> float:
@@ -229,7 +233,12 @@ def answer(test: SuperpositionTest, told: Mapping[str, int]) -> Answer:
     findings += [
         Finding("p_value", test.p_value, words=f"the larger of the two below; {least:.3g} is the least that as many draws can give"),
         Finding("p_elliptical", test.p_elliptical, words="a Gaussian of the same covariance, or any law that is one but for a row's scale"),
-        Finding("p_complete", test.p_complete, words="as many independent sparse features as dims, fitted to these rows"),
+        Finding(
+            "p_complete",
+            test.p_complete,
+            words="as many independent sparse features as dims, fitted to these rows"
+            + ("" if test.found else ": not found, so none are drawn"),
+        ),
         Finding(
             "share_left",
             test.share_left,
@@ -280,7 +289,7 @@ def _verdict(test: SuperpositionTest) -> str:
             f"Directions of {these} can not be told from those of an elliptical law (p = {test.p_elliptical:.2g}): "
             "there is no sparse structure to be in superposition."
         )
-    if test.survives < FOUND:
+    if not test.found:
         return (
             f"Undecided: {these} have structure that no elliptical law has, but are too few to find a complete basis in {test.rank} dims: of what "
             f"one explains of half of them, {test.survives:.1%} is there in the other half. More rows are needed."
@@ -316,10 +325,9 @@ _ASSUMED = (
 )
 
 
-def _structure(x: Float[Tensor, "rows dims"], whole: Whitened) -> float:
-    """Of directions, whichever way rows are whitened otherwise: in standard errors."""
-    directions = whole.rows if whole.by_length else whitened(x, by_length=True).rows
-    third, fourth, third_error, fourth_error = totals(directions)
+def _structure(whole: Whitened) -> float:
+    """Of directions, in standard errors."""
+    third, fourth, third_error, fourth_error = totals(whole.rows)
     return max(third / third_error, fourth / fourth_error)
 
 
@@ -339,8 +347,8 @@ def _elliptical(_x: Tensor, whole: Whitened, _basis: object, places: range, seed
     """Directions of a Gaussian, which are those of every elliptical law."""
     found = []
     for place in places:
-        drawn = whitened(torch.randn(whole.rows.shape, generator=_generator(seed, 2 * place)), by_length=True)
-        found.append(_structure(drawn.rows, drawn))
+        drawn = whitened(torch.randn(whole.rows.shape, generator=_generator(seed, 2 * place)))
+        found.append(_structure(drawn))
     return {"elliptical": found}
 
 
@@ -352,7 +360,7 @@ def _complete(
     found: dict[str, list[float]] = {"complete": [], "complete_share": []}
     for place in places:
         order = torch.rand(codes.shape, generator=_generator(seed, 2 * place + 1)).argsort(0)
-        again = whitened(codes.gather(0, order), by_length=whole.by_length)
+        again = whitened(codes.gather(0, order))
         left, _, right = torch.linalg.svd(again.whiten.T.float(), full_matrices=False)  # the features lie along the columns of whiten
         fitted, _ = complete_basis(again.rows, again.gaussian_fourth, 1, seed, begin=(left @ right)[: again.rank])
         told = _beside(again, fitted)

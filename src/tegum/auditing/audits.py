@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from tegum.activations import Activations, load
+from tegum.activations.dataset import DOCUMENTS, POSITIONS, TOKENS
 from tegum.activations.loading import finite_rows
 from tegum.auditing._answer import Answer
+from tegum.auditing._asked import check_contexts, check_reading
 from tegum.auditing._audit_folder import AuditFolder, OnStep
 from tegum.auditing._page import page
 from tegum.auditing._subject import Source, Subject, subject_of
@@ -137,6 +139,8 @@ def audit(
         An architecture such as "topk", "batchtopk" or "jumprelu", or a description such as `TopKSAE(n_features=4096, n_active=32)`. Named alone it
         has `n_features`, 8 a dim and at most 4,096 by default, of which `n_active` are on, 32 or an eighth of the dims. None: only the layer is
         asked about.
+    n_active
+        How many features may be on in a row. What the encoder has on by default; without an encoder, a twelfth of the dims.
     samples
         Rows to train on, passes counted; as `tegum.learning.fit` by default.
     questions
@@ -160,19 +164,31 @@ def audit(
         For activations that are empty or of other dims than the dictionary, unknown questions or architectures, arguments out of range, and an `out`
         that holds another audit.
     """
-    acts = _one_site(activations, site)
+    acts, left_out = _one_site(activations, site)
     asked = [name for name in QUESTIONS if name in _known(questions)]
     check_seed(seed)
-    check_count("rows", rows, at_least=2)
+    for name, count, least in (
+        ("rows", rows, 2),
+        ("test_rows", test_rows, 2),
+        ("references", references, 1),
+        ("polish_rows", polish_rows, 0),
+    ):
+        if count is not None:
+            check_count(name, count, at_least=least)
     source, described = _dictionary(dictionary, learn, acts, n_features, n_active)
-    if contexts_of and tokenizer is None:
-        raise ValueError("contexts_of asks for texts: give the tokenizer that made the tokens")
+    if READING in asked and (source is not None or described is not None):
+        check_reading(acts, n_active, n_features if source is None else subject_of(source).n_features, polish_rows)
+    if contexts_of:
+        if CONTEXTS not in asked:
+            raise ValueError(f"contexts_of asks for contexts, which are not among the questions: {', '.join(asked)}")
+        check_contexts(acts, None if source is None else subject_of(source), described, contexts_of, tokenizer)
     facts = {
-        "version": VERSION, "name": acts.name or "activations", "site": acts.site, "rows": len(acts), "n_dims": acts.n_dims,
-        "activations": acts.digest() if out is not None else None, "dictionary": _digest(source) if source is not None else str(described),
+        "version": VERSION, "name": acts.name or "activations", "site": acts.site, "rows": len(acts), "left_out": left_out,
+        "n_dims": acts.n_dims, "activations": _rows_digest(acts) if out is not None else None,
+        "dictionary": _digest(source) if source is not None else str(described),
         "n_active": n_active, "samples": samples, "read_rows": rows, "test_rows": test_rows, "references": references, "polish_rows": polish_rows,
-        "contexts_of": [int(feature) for feature in contexts_of], "tokenizer": type(tokenizer).__name__ if contexts_of else None,
-        "model": None if model is None else f"{type(model.model).__name__} at {model.site}, {model.ablation} ablation", "seed": seed,
+        "contexts_of": [int(feature) for feature in contexts_of], "tokenizer": _tokenizer_name(tokenizer) if contexts_of else None,
+        "model": None if model is None else model.told, "seed": seed,
     }  # fmt: skip
     with AuditFolder.at(out, facts, on_step) as folder:
         varies = _varies(acts)
@@ -230,7 +246,7 @@ class _Asking:
         if self.subject.encode is not None:
             z = self.subject.encode(self.acts.read(self.acts.order(self.seed)[:2_000]))
             return max(1.0, float((z.values != 0).sum(1).double().mean()))
-        return float(max(1, self.acts.n_dims // 12))
+        return float(max(1, min(self.acts.n_dims // 12, self.subject.n_features // 2)))
 
     def reading(self, rows: int, polish_rows: int, model: InModel | None) -> Answer:
         assert self.subject is not None
@@ -270,13 +286,14 @@ def architecture(name: str, n_dims: int, n_features: int | None = None, n_active
     return found[key](**sizes)
 
 
-def _one_site(activations: Any, site: str | None) -> Activations:
+def _one_site(activations: Any, site: str | None) -> tuple[Activations, int]:
+    """The rows of one site that are finite, and how many are not, as far as that is still known."""
     acts = activations if isinstance(activations, Activations) else load(activations, site=site)
-    acts = finite_rows(acts.at(site) if site is not None and len(acts.sites) > 1 else acts)
-    if not len(acts):
+    acts = acts.at(site) if site is not None and len(acts.sites) > 1 else acts
+    finite = finite_rows(acts)
+    if not len(finite):
         raise ValueError(f"{acts.name or 'the activations'} holds no rows")
-    _ = acts.n_dims  # several sites are refused here
-    return acts
+    return finite, len(acts) - len(finite)
 
 
 def _known(questions: Sequence[str]) -> Sequence[str]:
@@ -324,6 +341,19 @@ def _digest(source: Source) -> str:
     return told.hexdigest()[:32]
 
 
+def _rows_digest(acts: Activations) -> str:
+    """Of the rows, and of the documents and tokens that they come with, by which rows are held out and contexts are told."""
+    told = hashlib.sha256(acts.digest().encode())
+    for beside in (DOCUMENTS, TOKENS, POSITIONS):
+        if acts.has(beside):
+            told.update(beside.encode() + getattr(acts, beside[1:]).numpy().tobytes())
+    return told.hexdigest()[:32]
+
+
+def _tokenizer_name(tokenizer: Any) -> str:
+    return " ".join(filter(None, (type(tokenizer).__name__, str(getattr(tokenizer, "name_or_path", "")))))
+
+
 def _varies(acts: Activations) -> bool:
     some = acts.read(acts.order(0)[:4096]).double()
     moved = float((some - some.mean(0)).square().sum())
@@ -335,11 +365,13 @@ def _learnt(
 ) -> Source:  # fmt: skip
     """Trained on documents that the reading does not see; kept in the folder, whose next call has it at once."""
     out = None if folder.path is None else folder.path / "dictionary"
-    batch = max(1, min(_BATCH, math.floor(len(acts) * (1 - _HELD_OUT) * 0.9)))
+    left = len(acts.split(_HELD_OUT, seed)[0])
+    held_out = _HELD_OUT if left >= len(acts) / 2 else 0.0  # so few documents that those held out would be most of the rows
+    batch = max(1, min(_BATCH, math.floor(0.9 * (left if held_out else len(acts)))))
     done: list[Source] = []
 
     def train() -> dict[str, Any]:
-        sae = fit(what, acts, samples=samples, batch_size=batch, seed=seed, held_out=_HELD_OUT, out=out, progress=progress)
+        sae = fit(what, acts, samples=samples, batch_size=batch, seed=seed, held_out=held_out, out=out, progress=progress)
         done.append(cast("SparseAutoencoder", sae))
         return {"architecture": str(what)}
 

@@ -152,7 +152,7 @@ class _Directions:
 def _of_rows(room: EffectiveDims, test: BasisTest) -> list[Finding]:
     found = [
         _finding("rows", room.rows, "rows that are finite"),
-        _finding("left_out", room.left_out, "rows that are not, left out"),
+        *([_finding("left_out", room.left_out, "rows that are not, left out")] if room.left_out else []),
         _finding("effective_dims", room.participation, "participation ratio of the covariance's eigenvalues, (sum)^2 / sum of squares"),
         _finding("entropy_dims", room.entropy, "exp of the entropy of their shares"),
         *(_finding(f"dims_{share:.0%}", held, f"principal components with {share:.0%} of the variance") for share, held in room.holding.items()),

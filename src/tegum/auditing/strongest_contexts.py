@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from tegum.activations import Activations
-from tegum.activations.dataset import DOCUMENTS, POSITIONS, TOKENS
 from tegum.auditing._answer import Answer, Finding
+from tegum.auditing._asked import check_tokens
 from tegum.checks import check_below, check_count
 from tegum.features import SparseCodes
 from tegum.progress import bar
@@ -74,12 +74,7 @@ def top_contexts(
     """
     check_count("top", top)
     check_count("window", window, at_least=0)
-    for what in (TOKENS, POSITIONS, DOCUMENTS):
-        if not activations.has(what):
-            raise ValueError(
-                f"no {what[1:]} are known of {activations.name or 'these rows'}: contexts need activations that were captured from batches with "
-                "tokens (input_ids)"
-            )
+    check_tokens(activations)
     asked = list(dict.fromkeys(int(feature) for feature in features))
     if not asked:
         raise ValueError("no features are asked for")

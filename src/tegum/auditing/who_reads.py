@@ -8,7 +8,9 @@ and, where a model is given, what the model makes of either reconstruction. (An 
 as large a share: .403 against .407, for the rows after MiniLM's third block with 1,536 features, 32 of them on.)
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,17 @@ import torch
 from torch import Tensor, nn
 
 from tegum.activations import Activations, load
+from tegum.activations._reader import batch_hash, fingerprint
 from tegum.activations.dataset import DOCUMENTS
 from tegum.auditing._answer import Answer
+from tegum.auditing._asked import check_reading
 from tegum.auditing._paired import groups_of
 from tegum.auditing._read_answer import answered, nothing
 from tegum.auditing._read_cells import GIVEN, POLISHED, SLOW, Cells, Held
 from tegum.auditing._read_polish import Plan
 from tegum.auditing._subject import Source, Subject, subject_of
 from tegum.auditing.readers import ENCODER, MESSAGES, ORTHOGONAL, READERS, REFITTED, Reading, read_by
-from tegum.checks import check_count, check_number, check_probability, check_seed
+from tegum.checks import check_count, check_probability, check_seed
 from tegum.learning import LearntDictionary, SparseAutoencoder
 from tegum.learning.fitting import same_rows
 from tegum.progress import bar
@@ -57,6 +61,17 @@ class InModel:
     mask: Callable[[Any], Tensor] | None = None
     ablation: str = "zero"
     readers: Sequence[str] | None = None
+
+    @property
+    def told(self) -> str:
+        """What it is known again by: the model's kind and numbers, the site, what is compared, and the batches where they can be seen ahead."""
+        seen = hashlib.sha256()
+        with suppress(ValueError):  # batches of what can not be told apart
+            for batch in self.batches if isinstance(self.batches, Sequence) else ():
+                seen.update(batch_hash(batch))
+        readers = "all readers" if self.readers is None else ", ".join(self.readers)
+        named = f"{type(self.model).__name__} {fingerprint(self.model)} at {self.site}, {self.where}, dim {self.dim}"
+        return f"{named}; {self.ablation} ablation; {readers}; batches {seen.hexdigest()[:16]}"
 
 
 def reading(
@@ -229,20 +244,13 @@ def _check(
 ) -> None:  # fmt: skip
     if acts.n_dims != subject.n_dims:
         raise ValueError(f"the activations have {acts.n_dims} dims but {subject.name} has {subject.n_dims}")
-    if len(acts) < 4:
-        raise ValueError(f"there are {len(acts)} rows; to learn from some and read others there must be 4 at least")
+    check_reading(acts, n_active, subject.n_features, polish_rows)
     if isinstance(readers, str) or not set(readers) <= set(READERS):
         raise ValueError(f"readers are {readers!r}; they must be some of {', '.join(READERS)}")
-    if n_active is not None:
-        check_number("n_active", n_active, zero=False)
-        if n_active > subject.n_features:
-            raise ValueError(f"n_active is {n_active} but there are {subject.n_features:,} features")
     check_count("rows", rows, at_least=2)
     check_count("few", few, at_least=2)
     if held_out is not None:
         check_probability("held_out", held_out)
     check_count("polish_rows", polish_rows, at_least=0)
-    if polish_rows == 1:
-        raise ValueError("polish_rows is 1; it must be 0, for no polish, or at least 2, for one row alone does not vary")
     check_count("polish_passes", polish_passes)
     check_count("retrain", retrain, at_least=0)

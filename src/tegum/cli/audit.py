@@ -1,5 +1,6 @@
 """`tegum audit`: is this layer in superposition, and does its dictionary read all that is there? One answer a question, with intervals."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,8 @@ from tegum.cli.options import Json
 from tegum.cli.output import columns
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tegum.auditing import Audit
 
 Source = Annotated[
@@ -25,7 +28,10 @@ Dictionary = Annotated[
 ]  # fmt: skip
 Learn = Annotated[str, typer.Option("--learn", metavar="NAME", help="What to learn without one: `tegum list autoencoders`; none: nothing.")]
 Features = Annotated[int | None, typer.Option("--features", "-m", min=1, help="How many features it gets; 8 a dim and at most 4,096.")]
-Active = Annotated[int | None, typer.Option("--active", "-k", min=1, help="How many may be on in a row; what its encoder has on.")]
+Active = Annotated[
+    int | None,
+    typer.Option("--active", "-k", min=1, help="How many may be on in a row; what its encoder has on, or a twelfth of the dims."),
+]
 Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Rows to train on, passes counted.")]
 Question = Annotated[
     list[str] | None,
@@ -40,6 +46,12 @@ Tokenizer = Annotated[str, typer.Option("--tokenizer", metavar="DIR", help="A fo
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Keep each step there: the same command goes on after a crash.")]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the result as one page.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of splits, draws and training.")]
+
+
+_TABLES = {  # that are shown in a terminal, and what of them
+    "readers": ("reader", "dictionary", "l0", "explained_variance", "low", "high", "f1_with_encoder", "dims_per_bit"),
+    "contexts": ("feature", "value", "before", "token", "after"),
+}
 
 
 def audit(
@@ -99,17 +111,33 @@ def _told(step: str, seconds: float, there: bool) -> None:  # noqa: FBT001 - cal
 
 
 def _shown(found: "Audit") -> str:
-    """Each verdict, and the findings below it."""
+    """Each verdict, the findings below it, who reads and where features are on, and what was assumed."""
     facts = found.facts
-    parts = [f"{facts['name']}: {facts['rows']:,} rows of {facts['n_dims']} dims"]
+    lost = f", {facts['left_out']:,} more that are not finite left out" if facts["left_out"] else ""
+    parts = [f"{facts['name']}: {facts['rows']:,} rows of {facts['n_dims']} dims{lost}"]
     for one in found.answers.values():
         lines = [(line.name.replace("_", " "), _value(line.value), _interval(line.low, line.high), line.words) for line in one.findings]
-        parts.append(f"{one.question}\n  {one.verdict}\n{columns(lines, indent='    ')}")
+        told = [f"{one.question}\n  {one.verdict}", columns(lines, indent="    ")]
+        told += [columns(_lines(one.tables[name], shown), indent="    ") for name, shown in _TABLES.items() if name in one.tables]
+        parts.append("\n\n".join((*told, *(f"  Assumed: {line}" for line in one.assumed))))
     return "\n\n".join(parts)
 
 
+def _lines(table: "pd.DataFrame", shown: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [
+        tuple(name.replace("_", " ") for name in shown),
+        *(tuple(_value(line.get(name)) for name in shown) for line in table.to_dict("records")),
+    ]
+
+
 def _value(value: Any) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return (
+        ""
+        if value is None or (isinstance(value, float) and math.isnan(value))
+        else f"{value:.4g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def _interval(low: float | None, high: float | None) -> str:
