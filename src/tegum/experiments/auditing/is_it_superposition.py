@@ -16,7 +16,7 @@ Set before the run: the level, .05, and the least power, .9, at twice as many fe
 their fourth cumulant is 1 and they have no third, and in trials one data set of five was told.
 
 The levels first had intervals each of its own, of the normal law. One run (100 data sets, 99 references) gave .15 false alarms of complete bases at
-16 dims and 1,000 rows, the next (200 and 199) .015 there and .005 at 8 dims: outside, in either direction. Of a dozen claims at 95% each one or
+16 dims and 1,000 rows, the next (200 and 199) .015 there and .005 at 8 dims: outside, in either direction. Of fifteen claims at 95% each one or
 more fall outside in half of all runs; so the intervals are exact and of all levels together.
 """
 
