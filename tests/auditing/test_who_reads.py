@@ -338,6 +338,21 @@ def test_the_model_is_asked_what_is_left_of_its_loss():
     assert "keeps" in answer.verdict
 
 
+def test_the_loss_is_measured_with_the_polished_dictionary_too():
+    x, _ = world(900)
+    model = torch.nn.Sequential(torch.nn.Identity(), torch.nn.Identity())
+    asked = InModel(model, "0", list(x[:300].split(50)), lambda out, batch: (out - batch).square().sum(1), readers=["OMP"])
+    better = LearntDictionary(Dense(directions()), torch.zeros(D), OMP(n_active=K))
+    bent = torch.nn.functional.normalize(directions() + 0.1 * torch.randn(N, D, generator=torch.Generator().manual_seed(4)), dim=1)
+    weights = {"encoder": bent, "decoder": bent, "b_enc": torch.zeros(N), "b_dec": torch.zeros(D)}
+    answer = reading(
+        x, SparseAutoencoder(TopKSAE(n_features=N, n_active=K), weights), polished=better, model=asked, readers=["OMP"], **QUICK
+    )
+    table = answer.tables["loss recovered"].set_index(["reader", "dictionary"])
+    assert set(table.index) == {(reader, which) for reader in ("encoder", "OMP") for which in ("as given", "polished")}
+    assert table.loc[("OMP", "polished"), "recovered"] > 0.97 > table.loc[("OMP", "as given"), "recovered"]
+
+
 # --- what it survives
 
 

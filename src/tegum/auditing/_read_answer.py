@@ -1,5 +1,6 @@
 """The answer to 'Who can read it?', from what the steps stored alone: estimates with paired intervals, a verdict, tables, figures."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -108,21 +109,21 @@ class _Told:
         return found
 
     def _losses(self) -> list[dict[str, Any]]:
-        """Recovered by each reader, and how much more than by the first, resampled by batches."""
+        """Recovered by each reader with either dictionary, and how much more than by the first as given, resampled by batches."""
         found = []
-        for reader in READERS:
-            if (step := self.steps.get(f"loss by {reader}")) is None:
+        for which, reader in itertools.product((GIVEN, POLISHED), READERS):
+            if (step := self.steps.get(f"loss by {reader}, {which}")) is None:
                 continue
-            ours, other = (np.array(self.steps[f"loss by {name}"]["losses"]) for name in (reader, self.first))
+            ours, other = (np.array(told["losses"]) for told in (step, self.steps[f"loss by {self.first}, {GIVEN}"]))
             weights = np.array(step["weights"])
             drawn = Resampled(len(weights), self.drawn.seed)
             clean, spliced, ablated = (ours * weights[:, None]).T
             kept = drawn.estimate(lambda s, a, c: (a - s) / (a - c), spliced, ablated, clean)
             more = drawn.estimate(lambda s, o, a, c: (o - s) / (a - c), spliced, other[:, 1] * weights, ablated, clean)
             found.append({
-                "reader": reader, "recovered": kept.value, "low": kept.low, "high": kept.high, "more": more.value, "more_low": more.low,
-                "more_high": more.high, "clean": clean.sum() / weights.sum(), "spliced": spliced.sum() / weights.sum(),
-                "ablated": ablated.sum() / weights.sum(), "batches": len(weights),
+                "reader": reader, "dictionary": which, "recovered": kept.value, "low": kept.low, "high": kept.high,
+                "more": more.value, "more_low": more.low, "more_high": more.high, "clean": clean.sum() / weights.sum(),
+                "spliced": spliced.sum() / weights.sum(), "ablated": ablated.sum() / weights.sum(), "batches": len(weights),
             })  # fmt: skip
         return found
 
@@ -161,7 +162,7 @@ class _Told:
 
     @property
     def _in_model(self) -> str:
-        line = next(line for line in self.losses if line["reader"] == ORTHOGONAL)
+        line = next(line for line in self.losses if (line["reader"], line["dictionary"]) == (ORTHOGONAL, GIVEN))
         more = Estimate(line["more"], line["more_low"], line["more_high"])
         kept = Estimate(line["recovered"], line["low"], line["high"])
         return f"With OMP's reconstruction in its place the model keeps {kept} of its loss, {more} more than with the other's."
@@ -205,7 +206,7 @@ class _Told:
                 )
             )
         for line in self.losses:
-            if line["reader"] in (self.first, ORTHOGONAL):
+            if line["dictionary"] == GIVEN and line["reader"] in (self.first, ORTHOGONAL):
                 kept = Estimate(line["recovered"], line["low"], line["high"])
                 found.append(
                     _finding(f"loss_recovered_by_{'omp' if line['reader'] == ORTHOGONAL else 'first'}", kept, f"by {line['reader']}")

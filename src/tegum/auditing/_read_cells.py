@@ -102,13 +102,13 @@ class Cells:
             return self.subject
         return self.polished.encoder if reader in (ENCODER, REFITTED) else self.polished.subject
 
-    def recovered(self, reader: str, where: Any) -> Cell:
-        """The model's losses with the rows of a site as this reader has them."""
-        subject = self.subject
+    def recovered(self, reader: str, which: str, where: Any) -> Cell:
+        """The model's losses with the rows of a site as this reader has them, as many features on as the encoder that was given has there."""
+        given, subject = self.subject, self.reads(reader, which)
 
         def reconstructed(rows: Tensor) -> Tensor:
             x = rows.float()
-            most = self._most(None if subject.encode is None else encoded(subject, x, self._asked(len(x))), len(x))
+            most = self._most(None if given.encode is None else encoded(given, x, self._asked(len(x))), len(x))
             return subject.decode(self._read(reader, subject, x, most).codes).to(rows)
 
         found = loss_recovered(

@@ -47,8 +47,9 @@ Keep = Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
 class InModel:
     """The model that the rows are of, to splice reconstructions into; fields as `tegum.learning.loss_recovered` takes them.
 
-    Give batches of documents that are held out. Each reader, but the lasso and message passing, reads every row of every batch, and the model passes
-    three times for each; `readers` names fewer, of which the encoder (the matched filter, where there is none) and OMP always are.
+    Give batches of documents that are held out. Each reader, but the lasso and message passing, reads every row of every batch with either
+    dictionary, and the model passes three times for each; `readers` names fewer, of which the encoder (the matched filter, where there is none) and
+    OMP always are.
     """
 
     model: nn.Module
@@ -189,8 +190,9 @@ def _steps(
     plan["Gaussian rows"] = cells.gaussian
     if model is not None:
         asked = {*(wanted if model.readers is None else model.readers), cells.first, ORTHOGONAL}
-        for reader in (reader for reader in wanted if reader in asked and reader not in SLOW):
-            plan[f"loss by {reader}"] = lambda reader=reader: cells.recovered(reader, model)
+        for which in (GIVEN, POLISHED) if polished else (GIVEN,):
+            for reader in (reader for reader in wanted if reader in asked and reader not in SLOW):
+                plan[f"loss by {reader}, {which}"] = lambda reader=reader, which=which: cells.recovered(reader, which, model)
     with bar("who can read it", len(plan), "steps", progress) as done:
         for number, (name, compute) in enumerate(plan.items()):
             done(number, name)

@@ -26,6 +26,7 @@ from tegum import figures
 from tegum.activations import capture, docstrings, minilm, token_batches
 from tegum.activations.transformer import TokenBatches
 from tegum.auditing._paired import Estimate, Resampled, explained, gained
+from tegum.auditing._read_cells import GIVEN
 from tegum.auditing.who_reads import READERS, InModel, reading
 from tegum.experiments import Cell, Claim, Experiment, Row, Rows
 from tegum.learning import fit
@@ -248,7 +249,7 @@ def _row(steps: Mapping[str, Mapping[str, Any]], table: Any, train: int, texts: 
     names = [(line.reader, line.dictionary) for line in table.itertuples()]
     cells = [steps[f"{reader}, {which}"] for reader, which in names]
     none = [0.0] * len(cells[0]["few"]["error"])
-    losers = [reader for reader in dict(names) if f"loss by {reader}" in steps]
+    losers = [reader for reader in dict(names) if f"loss by {reader}, {GIVEN}" in steps]
     gaussian = steps[_GAUSSIAN]
     return Row(
         readers=[" | ".join(name) for name in names],
@@ -258,8 +259,8 @@ def _row(steps: Mapping[str, Mapping[str, Any]], table: Any, train: int, texts: 
         measures=table[["l0", "f1_with_encoder", "cosine", "dims_per_bit", "settled", "seconds_per_1000_rows"]].to_numpy(dtype=float),
         gaussian=np.array([gaussian["OMP"], gaussian["encoder"]]),
         losers=losers,
-        losses=np.array([steps[f"loss by {reader}"]["losses"] for reader in losers]),
-        weights=np.array(steps[f"loss by {losers[0]}"]["weights"]),
+        losses=np.array([steps[f"loss by {reader}, {GIVEN}"]["losses"] for reader in losers]),
+        weights=np.array(steps[f"loss by {losers[0]}, {GIVEN}"]["weights"]),
         messages=steps.get("message passing, tried", {"words": ""})["words"],
         documents=len(none),
         trained_on=train,
