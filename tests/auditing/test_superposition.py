@@ -152,8 +152,8 @@ def test_noise_and_rates_that_differ_on_a_complete_basis_leave_too_little_to_be_
 
 def test_heavy_values_of_few_features_are_seen():
     """Log-normal values, one of 32 features on: a few rows would make up the moments, were rows not brought to one length."""
-    on = torch.rand(5_000, 32, generator=torch.Generator().manual_seed(3)) < 1 / 32
-    x = torch.where(on, rows(5_000, 32, seed=4).exp(), 0) @ torch.nn.functional.normalize(rows(32, 16, seed=5))
+    on = torch.rand(4_000, 32, generator=torch.Generator().manual_seed(3)) < 1 / 32
+    x = torch.where(on, rows(4_000, 32, seed=4).exp(), 0) @ torch.nn.functional.normalize(rows(32, 16, seed=5))
     test = superposition_test(x, references=19, starts=4, progress=False)
     assert test.superposed
     assert test.share_left > 0.2
@@ -170,8 +170,8 @@ def test_patterns_of_a_binary_complete_basis_are_no_superposition(k):
 
 def test_neurons_that_depend_on_each_other_are_called_superposition():
     """A limit that docs/audit.md tells of: rectified Gaussians are a complete basis, and leave some tenth."""
-    x = (rows(5_000, 16, seed=1) @ rows(16, 16, seed=2)).relu()
-    neurons = superposition_test(x, references=19, starts=4, progress=False)
+    x = (rows(3_000, 16, seed=1) @ rows(16, 16, seed=2)).relu()
+    neurons = superposition_test(x, references=19, starts=2, progress=False)
     assert neurons.p_value == pytest.approx(0.05)
     assert 0.05 < neurons.share_left < 0.15
 

@@ -19,7 +19,7 @@ def activations(tmp_path_factory):
     return file
 
 
-def test_json_goes_to_stdout_and_steps_to_stderr_and_the_same_command_goes_on(tegum, activations, tmp_path):
+def test_json_goes_to_stdout_and_steps_to_stderr_and_the_same_command_goes_on(tegum, tegum_here, activations, tmp_path):
     command = ("audit", str(activations), "-m", "24", "-k", "2", "--samples", "5000", "--out", str(tmp_path / "out"), "--json", *FAST)
     first = tegum(*command)
     assert first.code == 0, first.err
@@ -27,14 +27,14 @@ def test_json_goes_to_stdout_and_steps_to_stderr_and_the_same_command_goes_on(te
     assert list(told["answers"]) == ["holding", "layout"]
     assert told["n_features"] == 24
     assert "holding: answer:" in first.err
-    again = tegum(*command)
+    again = tegum_here(*command)
     assert json.loads(again.out)["answers"] == told["answers"]
     assert again.err.count("kept") == first.err.count(" s\n")
 
 
-def test_words_and_a_page_are_written(tegum, activations, tmp_path):
+def test_words_and_a_page_are_written(tegum_here, activations, tmp_path):
     page = tmp_path / "audit.html"
-    done = tegum("audit", str(activations), "--learn", "none", "--html", str(page), "--question", "layout")
+    done = tegum_here("audit", str(activations), "--learn", "none", "--html", str(page), "--question", "layout")
     assert done.code == 0, done.err
     assert "How is it laid out?" in done.out
     assert "effective dims" in done.out
