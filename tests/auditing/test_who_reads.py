@@ -133,10 +133,11 @@ def test_posterior_means_are_cut_to_the_largest_some_rows_at_a_time(monkeypatch:
         return real(dictionary, rows, *args, **fields)
 
     monkeypatch.setattr(room, "decode", spy)
-    monkeypatch.setattr(room, "HELD", 64 * N)
+    monkeypatch.setattr(room, "HELD", 4 * 64 * N)
     parts = read_by("message passing", x, autoencoder(), K, messages=decoder)
     assert seen == [64, 64, 64, 8]
     assert parts.settled == pytest.approx(whole.settled)
+    assert parts.codes.indices.shape == (200, K)
     assert torch.allclose(parts.codes.dense(), whole.codes.dense(), atol=1e-5)
 
 

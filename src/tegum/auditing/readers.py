@@ -41,6 +41,7 @@ NEAR = 0.01  # of the mean L0 that is asked for: how near the lasso is brought t
 _TOLERANCE = 1e-2  # of the lasso's objective: which features are on is settled long before their values are, and these are refitted
 _LEAST = 1e-4  # of the penalty at which nothing is on: where so little sets too few on, less hardly sets more, and takes ever longer
 _LOOKS, _SOME, _ROUGH = 20, 256, 0.05  # the first of them are at some rows, to within so much
+_STATES = 4  # message passing holds so many times as much of a row as other decoders, or more
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +137,9 @@ def largest(subject: Subject, z: SparseCodes, most: Int[Tensor, " rows"]) -> Spa
     weights = z.values.abs() * subject.dictionary.squared_norms().sqrt()[z.indices.clamp(min=0)]
     rank = weights.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     kept = torch.where((rank < most[:, None]) & (z.indices >= 0), z.values, 0)
-    return Decoded.of(z.indices.clamp(min=0), kept, z.n_features).z
+    found = Decoded.of(z.indices.clamp(min=0), kept, z.n_features).z
+    width = int(found.n_active.max()) if len(found) else 0  # what is on comes first; posterior means may be as wide as there are features
+    return SparseCodes(found.indices[:, :width].contiguous(), found.values[:, :width].contiguous(), z.n_features)
 
 
 def lasso_at(subject: Subject, x: Float[Tensor, "rows dims"], l0: float) -> tuple[SparseCodes, float, float]:
@@ -238,7 +241,7 @@ def _by_count(subject: Subject, x: Tensor, most: Tensor, made: Callable[[int], D
 def _messages(subject: Subject, x: Tensor, most: Tensor, decoder: Decoder) -> tuple[SparseCodes, float]:
     """The largest posterior means, some rows at a time: of one row thousands of features may have a mean that is not 0."""
     parts, settled, state = [], 0.0, decoder.init(subject.dictionary)
-    for rows in torch.arange(len(x)).split(_part(subject)):
+    for rows in torch.arange(len(x)).split(max(1, _part(subject) // _STATES)):
         found = decode(subject.dictionary, x[rows], decoder, state=state, progress=False)
         parts.append(largest(subject, found.z, most[rows]))
         settled += _settled(found) * len(rows)
