@@ -144,6 +144,12 @@ def test_random_directions_interfere_as_the_normal_law_says():
     assert measured.false_share == pytest.approx(measured.normal_false_share, rel=0.05)
 
 
+def test_no_reading_above_a_half_is_not_said_to_be_impossible():
+    measured = interference_of_sets(torch.eye(20), 2, n_samples=60)
+    assert measured.false_share == 0
+    assert measured.false_interval == (0, 3 / 60)  # the rule of three
+
+
 def test_a_table_is_told_beside_one_at_random():
     answer = holding(spherical(500, 64, seed=9).dense(), 4.4)
     assert found(answer, "directions") == 500

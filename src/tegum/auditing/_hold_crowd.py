@@ -108,13 +108,14 @@ def interference_of_sets(directions: Tensor, n_active: int, *, n_samples: int | 
     bias, variance = _mean_squares(U, n_active)
     everything = torch.cat(kept).numpy()
     share, about = float(false.mean()), 1.96 * float(false.std(correction=1)) / samples**0.5 if samples > 1 else np.nan
+    high = share + about if share else min(1.0, 3 / samples)  # no set of so many has one: at most 3 / samples of all do, at 95%
     reach = max(float(np.abs(everything).max()), 1e-6) * (1 + 1e-6)
     counts, edges = np.histogram(everything, bins=_BINS, range=(-reach, reach))
     return Interference(
         n_active=n_active, n_dims=dims, n_samples=samples, shares=SHARES,
         quantiles=tuple(float(q) for q in np.quantile(np.abs(everything), SHARES)),
         rms=(bias + variance) ** 0.5, spread=variance**0.5,
-        false_share=share, false_interval=(max(0.0, share - about), share + about if share else min(1.0, 3 / samples)),
+        false_share=share, false_interval=(max(0.0, share - about), high),
         edges=torch.from_numpy(edges), counts=torch.from_numpy(counts),
     )  # fmt: skip
 

@@ -21,9 +21,10 @@ def independent_rows(activations: Activations, most: int, seed: int) -> tuple[Fl
         order = order[_turn(documents).argsort(stable=True)]
     chosen = order[: int(most * _SPARE)]
     x = activations.read(chosen.sort().values, torch.float32)[chosen.argsort().argsort()]
-    first = first_of_each(x)[:most]
+    distinct = first_of_each(x)
+    first = distinct[:most]
     known = 0 if documents is None else len(activations.documents[chosen[first]].unique())
-    return x[first], {"looked_at": len(chosen), "alike": len(chosen) - len(first_of_each(x)), "rows": len(first), "documents": known}
+    return x[first], {"looked_at": len(chosen), "alike": len(chosen) - len(distinct), "rows": len(first), "documents": known}
 
 
 def _turn(documents: Int[Tensor, " rows"]) -> Int[Tensor, " rows"]:

@@ -286,9 +286,9 @@ def _table(rows: Rows) -> Iterable[dict]:
                 if law == OVERCOMPLETE
                 else law
                 if law in (*SLIGHT,)
-                else "none"
+                else "no superposition"
                 if law in (*ELLIPTICAL, COMPLETE)
-                else "not a null"
+                else "complete, but no null"
             )
             yield {
                 "data": f"{law}{f', {values}, {k} on' if k else ''} ({d} dims, {n:,} rows)", "dims": d, "rows": n, "sets": len(whole), "kind": kind,
